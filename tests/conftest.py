@@ -1,0 +1,36 @@
+"""Real graphs, real processes; encoders are tiny and random unless a test says otherwise."""
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mtlkgc.data import load_kg
+from mtlkgc.model import tiny_encoder
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session")
+def nations():
+    return load_kg("nations")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory, nations):
+    "Folder of a tiny encoder that knows the words of Nations."
+    return tiny_encoder(tmp_path_factory.mktemp("tiny"), nations.entity_texts + nations.relation_texts)
+
+
+def start(*args):
+    "Start the command line in a process of its own, on one thread."
+    return subprocess.Popen([sys.executable, "-c", "from mtlkgc.cli import main; main()", *map(str, args)], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def sh(*args):
+    "Run the command line; its output, and a failure of the test if it failed."
+    process = start(*args)
+    out, _ = process.communicate()
+    assert process.returncode == 0, out
+    return out
