@@ -197,7 +197,7 @@ def read_pykeen(name:str)->KnowledgeGraph:
     parts = {"train": data.training, "dev": data.validation, "test": data.testing}
     return make_kg(name, {s: f.label_triples(f.mapped_triples).tolist() if f else [] for s, f in parts.items()}, source={"name": name})
 
-# %% ../nbs/00_data.ipynb #45d219fb
+# %% ../nbs/00_data.ipynb #47582621
 _KGBERT = "https://raw.githubusercontent.com/yao8839836/kg-bert/62b76ed5652bf3da5a355cbe9c1109f58290756f/data/"
 _STAR = "https://raw.githubusercontent.com/wangbo9719/StAR_KGC/dc5ee80bef1320e329e8ff0d27fb24497ced6dda/StAR/data/"
 BENCHMARKS = { # name → folder, and for each file its address and the hash of its content
@@ -214,13 +214,13 @@ BENCHMARKS = { # name → folder, and for each file its address and the hash of 
         "entity2text.txt": (_STAR + "FB15k-237/fb-entity2text-new.txt", "0be8df7873ad45ae8983704c6e66c66e2bc0c297aaba7592c62e8893641ae87b"),
         "relation2text.txt": (_KGBERT + "FB15k-237/relation2text.txt", "476de8aae89bb7914b136d35331a40095092afcc38747f7437b24232681db733")}),
 }
-_STAR_DASH = " -- " # StAR writes `name -- description` where KG-BERT writes `name, description`
+_STAR_TEXT = "-entity2text-new.txt" # files of StAR write `name -- description` where KG-BERT writes `name, description`
 
 def content_hash(lines:list[str])->str:
     "SHA-256 of the distinct lines in sorted order."
     return hashlib.sha256("\n".join(sorted(set(lines))).encode()).hexdigest()
 
-# %% ../nbs/00_data.ipynb #82bd25a4
+# %% ../nbs/00_data.ipynb #08b6dbe3
 def fetch(
     name:str, # key of `BENCHMARKS`
     cache:Path|str, # the benchmark's folder is made inside
@@ -230,24 +230,26 @@ def fetch(
     folder = Path(cache)/folder_name
     if folder.is_dir(): return folder
     import pooch
+    pooch.get_logger().setLevel("WARNING")
     Path(cache).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as tmp:
         done = Path(tmp)/folder_name
         done.mkdir()
         in_kg = None
         for file, (url, pin) in files.items():
-            try: path = pooch.retrieve(url, known_hash=None, path=tmp, fname=file, progressbar=False)
+            try: path = pooch.retrieve(url, known_hash=None, path=tmp, fname=file, progressbar=True)
             except Exception as e: raise DataError(f"{name} could not be downloaded from {url} ({e}); put its files into $MTLKGC_DATA/{folder_name}") from e
             lines = [l.strip() for l in Path(path).read_text(encoding="utf-8").split("\n") if l.strip()]
             if file == "train.tsv": in_kg = set()
             if file in ("train.tsv", "dev.tsv", "test.tsv"): in_kg.update(e for l in lines for e in l.split("\t")[::2])
-            if file == "entity2text.txt": lines = [l.replace(_STAR_DASH, ", ", 1) for l in lines if l.split("\t")[0] in in_kg]
+            if file == "entity2text.txt": lines = [l for l in lines if l.split("\t")[0] in in_kg] # the releases hold more
+            if url.endswith(_STAR_TEXT): lines = [l.replace(" -- ", ", ") for l in lines]
             if content_hash(lines) != pin: raise DataError(f"{url} does not hold what it should (content hash {content_hash(lines)}, expected {pin}); nothing was kept")
             (done/file).write_text("\n".join(lines) + "\n", encoding="utf-8")
         done.rename(folder)
     return folder
 
-# %% ../nbs/00_data.ipynb #e73d7ecd
+# %% ../nbs/00_data.ipynb #f58f5812
 def load_kg(
     name:str|Path, # "umls", "nations", "kinships", "wn18rr", "fb15k-237", a folder, or any PyKEEN dataset name
     subgraph:int|None=None, # keep only so many entities, see `subgraph`
@@ -262,6 +264,7 @@ def load_kg(
             import pooch
             own = fetch(key, pooch.os_cache("mtlkgc"))
         kg = read_folder(own, key, {"name": key})
+        for s in SPLITS: setattr(kg, s, np.unique(getattr(kg, s), axis=0)) # the releases order their triples differently
     elif Path(name).is_dir(): kg = read_folder(name)
     elif os.sep in str(name) or str(name).startswith("."): raise DataError(f"there is no folder {name}")
     else: kg = read_pykeen(str(name))

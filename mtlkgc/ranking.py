@@ -153,11 +153,11 @@ def ranking_rows(
         scores.gather(1, target[:, None])[:, 0].cpu().numpy(), as_int(ranks.optimistic), ranks.realistic.cpu().numpy(), as_int(ranks.pessimistic),
         as_int(ranks.n_candidates), [row[:k] for row, k in zip(named, n)], [row[:k] for row, k in zip(best, n)]], schema=SCHEMA)
 
-# %% ../nbs/05_ranking.ipynb #be0e9a24
+# %% ../nbs/05_ranking.ipynb #12dafa34
 def query_blocks(
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
     sides:tuple[str, ...]=("tail", "head"),
-    sequences:int=50_000, # that a block may have, about
+    sequences:int=10_000, # that a block may have, about; at least one query
 )->list[tuple[str, np.ndarray]]: # (side, rows of `triples`); all rows of a query are in one block
     "Group the triples of a split by query, and the queries into blocks."
     blocks = []
@@ -195,7 +195,7 @@ def write_part(folder:Path, tables:list[pa.Table], blocks:list[int], header:dict
     pq.write_table(table, tmp, compression="zstd")
     os.replace(tmp, path)
 
-# %% ../nbs/05_ranking.ipynb #8ffef2a4
+# %% ../nbs/05_ranking.ipynb #248263b8
 def rank(
     scorer, # anything that is called like `CrossEncoder`
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
@@ -203,7 +203,7 @@ def rank(
     sides:tuple[str, ...]=("tail", "head"), top_k:int=50,
     candidates:np.ndarray|None=None, # sorted entity numbers, all answers among them; all entities if None
     header:dict|None=None, # written into every part; a ranking is only continued under an equal one
-    block:int=50_000, # sequences scored together, about
+    block:int=10_000, # sequences scored together, about
     part_seconds:float=60, # a part is written this often: what a killed ranking may lose
     progress:bool=True,
 )->pa.Table: # rows of `SCHEMA`

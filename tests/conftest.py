@@ -23,9 +23,9 @@ def tiny(tmp_path_factory, nations):
 
 
 def start(*args):
-    "Start the command line in a process of its own, on one thread."
+    "Start the command line in a process of its own."
     return subprocess.Popen([sys.executable, "-c", "from mtlkgc.cli import main; main()", *map(str, args)], text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"})
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def sh(*args):

@@ -21,7 +21,7 @@ def naive_score(model, tokenizer, head, relation, tail):
     ids = tokenizer.convert_tokens_to_ids(tokens)
     with torch.no_grad():
         hidden = model.encoder(input_ids=torch.tensor([ids]), token_type_ids=torch.tensor([types]), attention_mask=torch.ones(1, len(ids))).last_hidden_state
-    return float((hidden[0, 0] @ model.heads["lp"].weight[1]).float())
+        return float((hidden[0, 0] @ model.heads["lp"].weight[1]).float())
 
 
 def naive_ranks(model, tokenizer, kg, triples, facts):
