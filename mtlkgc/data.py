@@ -7,8 +7,8 @@ __all__ = ['ANSWER', 'GIVEN', 'SPLITS', 'IN_PYKEEN', 'BENCHMARKS', 'DataError', 
            'KnowledgeGraph', 'make_kg', 'fingerprint', 'find_entity', 'find_relation', 'read_folder', 'read_packaged',
            'read_pykeen', 'content_hash', 'fetch', 'load_kg', 'subgraph', 'describe', 'check']
 
-# %% ../nbs/00_data.ipynb #d1f2da5c
-import difflib, hashlib, json, os, re, shutil, tempfile
+# %% ../nbs/00_data.ipynb #c93838b1
+import difflib, hashlib, json, os, re, sys, tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -220,7 +220,7 @@ def content_hash(lines:list[str])->str:
     "SHA-256 of the distinct lines in sorted order."
     return hashlib.sha256("\n".join(sorted(set(lines))).encode()).hexdigest()
 
-# %% ../nbs/00_data.ipynb #08b6dbe3
+# %% ../nbs/00_data.ipynb #b01ec6ee
 def fetch(
     name:str, # key of `BENCHMARKS`
     cache:Path|str, # the benchmark's folder is made inside
@@ -237,7 +237,7 @@ def fetch(
         done.mkdir()
         in_kg = None
         for file, (url, pin) in files.items():
-            try: path = pooch.retrieve(url, known_hash=None, path=tmp, fname=file, progressbar=True)
+            try: path = pooch.retrieve(url, known_hash=None, path=tmp, fname=file, progressbar=sys.stderr.isatty())
             except Exception as e: raise DataError(f"{name} could not be downloaded from {url} ({e}); put its files into $MTLKGC_DATA/{folder_name}") from e
             lines = [l.strip() for l in Path(path).read_text(encoding="utf-8").split("\n") if l.strip()]
             if file == "train.tsv": in_kg = set()
