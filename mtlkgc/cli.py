@@ -6,8 +6,8 @@
 __all__ = ['app', 'Graph', 'Subgraph', 'RunFolder', 'Split', 'DEMO', 'main', 'data', 'train', 'rank', 'metrics', 'show',
            'complete', 'demo']
 
-# %% ../nbs/09_cli.ipynb #5348eabe
-import os, sys
+# %% ../nbs/09_cli.ipynb #ed7444a2
+import sys
 from pathlib import Path
 from typing import Annotated, Optional
 import typer
@@ -113,12 +113,11 @@ def complete(run:RunFolder, head:Annotated[Optional[str], typer.Option(help="id 
     _quiet()
     print(complete(run, head, relation, tail, k).round(3).to_string())
 
-# %% ../nbs/09_cli.ipynb #855c08fd
+# %% ../nbs/09_cli.ipynb #a32a4a1c
 @app.command()
 def demo(out:Annotated[Path, typer.Option(help="the run's folder")]=Path("runs/demo")):
     "Train on a small graph, rank its test split and show what came out; some minutes on a laptop."
-    from mtlkgc.data import DataError, load_kg
-    from mtlkgc.results import Rankings
+    from mtlkgc.data import load_kg
     from mtlkgc.runs import rank_run
     from mtlkgc.training import train
     _quiet()

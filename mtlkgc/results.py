@@ -5,14 +5,13 @@
 # %% auto #0
 __all__ = ['ROW', 'Rankings', 'metrics', 'find', 'candidates', 'side_by_side', 'compare']
 
-# %% ../nbs/07_results.ipynb #b8c1271e
+# %% ../nbs/07_results.ipynb #8a121b2b
 import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-import numpy as np
 import pandas as pd
-from .data import ANSWER, DataError, KnowledgeGraph, load_kg
+from .data import DataError, KnowledgeGraph, load_kg
 from .ranking import rank_metrics, read_parts
 
 # %% ../nbs/07_results.ipynb #9f67ee48

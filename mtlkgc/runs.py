@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Run', 'load_run', 'rank_run', 'complete']
 
-# %% ../nbs/08_runs.ipynb #8cf3320f
+# %% ../nbs/08_runs.ipynb #12c76d60
 import copy, json
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from transformers import AutoTokenizer
-from .data import ANSWER, SPLITS, DataError, KnowledgeGraph, load_kg
+from .data import SPLITS, DataError, KnowledgeGraph, load_kg
 from .model import MtlkgcModel, parse_tasks
 from .ranking import CrossEncoder, rank
 from .results import Rankings

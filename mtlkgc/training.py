@@ -6,8 +6,8 @@
 __all__ = ['PRESETS', 'Hyperparameters', 'hyperparameters', 'DevSample', 'MultiTaskTrainer', 'history', 'log', 'write_atomically',
            'run_config', 'config_hash', 'open_run', 'training_arguments', 'train', 'finish_run']
 
-# %% ../nbs/06_training.ipynb #07456696
-import hashlib, json, os, platform, re, shutil, time
+# %% ../nbs/06_training.ipynb #893b630b
+import hashlib, json, os, platform, shutil, time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 import numpy as np
