@@ -220,7 +220,7 @@ def content_hash(lines:list[str])->str:
     "SHA-256 of the distinct lines in sorted order."
     return hashlib.sha256("\n".join(sorted(set(lines))).encode()).hexdigest()
 
-# %% ../nbs/00_data.ipynb #b01ec6ee
+# %% ../nbs/00_data.ipynb #f82634f7
 def fetch(
     name:str, # key of `BENCHMARKS`
     cache:Path|str, # the benchmark's folder is made inside
@@ -235,16 +235,15 @@ def fetch(
     with tempfile.TemporaryDirectory(dir=cache) as tmp:
         done = Path(tmp)/folder_name
         done.mkdir()
-        in_kg = None
+        in_kg = set() # entities of the triples, whose files come first
         for file, (url, pin) in files.items():
             try: path = pooch.retrieve(url, known_hash=None, path=tmp, fname=file, progressbar=sys.stderr.isatty())
             except Exception as e: raise DataError(f"{name} could not be downloaded from {url} ({e}); put its files into $MTLKGC_DATA/{folder_name}") from e
             lines = [l.strip() for l in Path(path).read_text(encoding="utf-8").split("\n") if l.strip()]
-            if file == "train.tsv": in_kg = set()
             if file in ("train.tsv", "dev.tsv", "test.tsv"): in_kg.update(e for l in lines for e in l.split("\t")[::2])
             if file == "entity2text.txt": lines = [l for l in lines if l.split("\t")[0] in in_kg] # the releases hold more
             if url.endswith(_STAR_TEXT): lines = [l.replace(" -- ", ", ") for l in lines]
-            if content_hash(lines) != pin: raise DataError(f"{url} does not hold what it should (content hash {content_hash(lines)}, expected {pin}); nothing was kept")
+            if (found := content_hash(lines)) != pin: raise DataError(f"{url} does not hold what it should (content hash {found}, expected {pin}); nothing was kept")
             (done/file).write_text("\n".join(lines) + "\n", encoding="utf-8")
         done.rename(folder)
     return folder
