@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ANSWER', 'GIVEN', 'SPLITS', 'IN_PYKEEN', 'BENCHMARKS', 'DataError', 'read_tsv', 'id2words', 'AnswerIndex',
            'KnowledgeGraph', 'make_kg', 'fingerprint', 'find_entity', 'find_relation', 'read_folder', 'read_packaged',
-           'read_pykeen', 'content_hash', 'fetch', 'load_kg', 'subgraph', 'describe', 'check']
+           'read_pykeen', 'content_hash', 'fetch', 'load_kg', 'subgraph', 'load_again', 'describe', 'check']
 
 # %% ../nbs/00_data.ipynb #c93838b1
 import difflib, hashlib, json, os, re, sys, tempfile
@@ -295,6 +295,17 @@ def subgraph(
 
 KnowledgeGraph.fingerprint, KnowledgeGraph.subgraph = property(fingerprint), subgraph
 KnowledgeGraph.entity, KnowledgeGraph.relation = find_entity, find_relation
+
+# %% ../nbs/00_data.ipynb #2bd20e1b
+def load_again(
+    source:dict, # keyword arguments of `load_kg`, as written down
+    then:str, # the fingerprint, as written down
+    since:str, # what has happened to the graph, for the message
+)->KnowledgeGraph:
+    "Load the graph that was used before. Raises `DataError` if what can be loaded today is another one."
+    kg = load_kg(**source)
+    if kg.fingerprint != then: raise DataError(f"{kg.name} has changed since {since} (fingerprint {kg.fingerprint}, then {then})")
+    return kg
 
 # %% ../nbs/00_data.ipynb #a6e10cbf
 def describe(*kgs:KnowledgeGraph)->pd.DataFrame:

@@ -5,16 +5,16 @@
 # %% auto #0
 __all__ = ['ROW', 'Rankings', 'metrics', 'find', 'candidates', 'side_by_side', 'compare']
 
-# %% ../nbs/07_results.ipynb #8a121b2b
+# %% ../nbs/07_results.ipynb #978a977d
 import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 import pandas as pd
-from .data import DataError, KnowledgeGraph, load_kg
+from .data import DataError, KnowledgeGraph, load_again
 from .ranking import rank_metrics, read_parts
 
-# %% ../nbs/07_results.ipynb #9f67ee48
+# %% ../nbs/07_results.ipynb #824459e5
 ROW = ["side", "head", "relation", "tail"] # what identifies a row
 
 @dataclass(eq=False)
@@ -40,9 +40,7 @@ class Rankings:
     @cached_property
     def kg(self)->KnowledgeGraph:
         "The graph that was ranked. Raises `DataError` if what can be loaded today is another one."
-        kg = load_kg(**self.config["what"]["kg"])
-        if kg.fingerprint != self.header["kg"]: raise DataError(f"{kg.name} has changed since {self.name} was ranked (fingerprint {kg.fingerprint}, then {self.header['kg']})")
-        return kg
+        return load_again(self.config["what"]["kg"], self.header["kg"], f"{self.name} was ranked")
 
 # %% ../nbs/07_results.ipynb #586eaee7
 def metrics(

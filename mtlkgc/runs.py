@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Run', 'load_run', 'rank_run', 'complete']
 
-# %% ../nbs/08_runs.ipynb #12c76d60
+# %% ../nbs/08_runs.ipynb #0a5b8fbf
 import copy, json
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 import torch
 from transformers import AutoTokenizer
-from .data import SPLITS, DataError, KnowledgeGraph, load_kg
+from .data import SPLITS, DataError, KnowledgeGraph, load_again
 from .model import MtlkgcModel, parse_tasks
 from .ranking import CrossEncoder, rank
 from .results import Rankings
 from .text import TokenizedKG
 from .training import config_hash, write_atomically
 
-# %% ../nbs/08_runs.ipynb #291073f8
+# %% ../nbs/08_runs.ipynb #ee771188
 @dataclass(eq=False)
 class Run:
     "A finished run: its graph, and its model as a scorer."
@@ -31,9 +31,7 @@ class Run:
     @cached_property
     def kg(self)->KnowledgeGraph:
         "The graph that the model was trained on. Raises `DataError` if what can be loaded today is another one."
-        kg, then = load_kg(**self.config["what"]["kg"]), self.config["what"]["fingerprint"]
-        if kg.fingerprint != then: raise DataError(f"{kg.name} has changed since {self.folder} was trained (fingerprint {kg.fingerprint}, then {then})")
-        return kg
+        return load_again(self.config["what"]["kg"], self.config["what"]["fingerprint"], f"{self.folder} was trained")
 
     @cached_property
     def scorer(self)->CrossEncoder:
