@@ -51,7 +51,7 @@ def shuffle_pool(
     pool = [(task, i) for task, n in counts.items() for i in range(n)]
     return [pool[i] for i in rng.permutation(len(pool))]
 
-# %% ../nbs/04_samplers.ipynb #f65d12cf
+# %% ../nbs/04_samplers.ipynb #49d08e73
 class Schedule(torch.utils.data.Dataset):
     "All mini-batches of a training run; item `i` depends on the seed and on `i` only."
     def __init__(
@@ -61,8 +61,9 @@ class Schedule(torch.utils.data.Dataset):
         negatives:int=5, # K, for each triple of LP and RR
         epochs:int=3,
         seed:int=0,
+        share:tuple[int, int]=(0, 1), # (i, n): the i-th part of every batch, of n processes that train together
     ):
-        self.kg, self.tkg, self.tasks, self.B, self.epochs, self.seed = kg, tkg, tasks, batch_size, epochs, seed
+        self.kg, self.tkg, self.tasks, self.B, self.epochs, self.seed, self.share = kg, tkg, tasks, batch_size, epochs, seed, share
         self.sampler = NegativeSampler(kg, negatives)
         self.train = torch.from_numpy(kg.train)
         self.lengths = tkg.sequence_lengths(tkg.triple_parts(self.train)).numpy()
@@ -87,7 +88,7 @@ class Schedule(torch.utils.data.Dataset):
             self.batches[task] = np.split(order, range(self.B, len(order), self.B))
         self.order = shuffle_pool({t: self.per_task for t in self.tasks}, self.rng(epoch))
 
-# %% ../nbs/04_samplers.ipynb #c4553a12
+# %% ../nbs/04_samplers.ipynb #8154799a
 def turn(self:Schedule, step:int)->tuple[int, str, int]: # epoch, task, and number of the batch within both
     "Which batch a step trains."
     if not 0 <= step < len(self): raise IndexError(step)
@@ -95,11 +96,14 @@ def turn(self:Schedule, step:int)->tuple[int, str, int]: # epoch, task, and numb
     self.lay_out(epoch)
     return epoch, *self.order[i]
 
-def __getitem__(self:Schedule, step:int)->dict: # as `task_batch`
-    "The mini-batch of a step."
+def __getitem__(self:Schedule, step:int)->dict: # as `task_batch`; with several processes also `weight`
+    "The mini-batch of a step, or this process's share of it."
     epoch, task, i = self.turn(step)
-    rows = self.batches[task][i]
+    rows, (process, n) = self.batches[task][i], self.share
     negatives = None if task == "rp" else torch.from_numpy(self.sampler(self.kg.train[rows], self.rng(epoch, task, i)))
-    return task_batch(self.tkg, task, self.train[rows], negatives)
+    if n == 1: return task_batch(self.tkg, task, self.train[rows], negatives)
+    mine = np.arange(process, len(rows), n)
+    some = mine if len(mine) else [0] # a process without a triple reads one that does not count
+    return {**task_batch(self.tkg, task, self.train[rows[some]], negatives if negatives is None else negatives[some]), "weight": len(mine)*n/len(rows)}
 
 Schedule.turn, Schedule.__getitem__ = turn, __getitem__

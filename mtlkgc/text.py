@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HUB_NAMES', 'MINILM_SHA256', 'find_encoder', 'pair_template', 'truncate', 'TokenizedKG', 'triple_parts', 'pair_parts',
-           'part_lengths', 'sequence_lengths', 'assemble']
+           'part_lengths', 'sequence_lengths', 'gather', 'assemble', 'assemble_equal']
 
 # %% ../nbs/01_text.ipynb #5a7d4e40
 import copy, hashlib
@@ -57,7 +57,7 @@ def truncate(
     spare = budget - torch.minimum(lengths, low).sum(1, keepdim=True)
     return torch.minimum(lengths, low) + (wants & (wants.cumsum(1) <= spare))
 
-# %% ../nbs/01_text.ipynb #79c02445
+# %% ../nbs/01_text.ipynb #67122e2f
 class TokenizedKG:
     "Token ids of all texts of a graph, and the assembly of sequences from them."
     def __init__(
@@ -74,11 +74,13 @@ class TokenizedKG:
         self.lengths = torch.tensor([len(i) for i in ids])
         self.starts = self.lengths.cumsum(0) - self.lengths
         self.tokens = torch.tensor([x for i in ids for x in i])
+        a, b = t["types"] or (0, 0)
+        self.piece_types = torch.tensor([[a, a, a, b, b, 0, 0], [a, a, a, b, b, a, a]]) # of pairs, of triples
 
     def to(self, device):
         "A copy whose tables are on a device; its sequences are assembled there."
         out = copy.copy(self)
-        for name in ("lengths", "starts", "tokens"): setattr(out, name, getattr(self, name).to(device))
+        for name in ("lengths", "starts", "tokens", "piece_types"): setattr(out, name, getattr(self, name).to(device))
         return out
 
 # %% ../nbs/01_text.ipynb #647c8594
@@ -92,37 +94,51 @@ def pair_parts(self:TokenizedKG, triples:Tensor)->Tensor: # `[B, 3]` → `[B, 2]
 
 TokenizedKG.triple_parts, TokenizedKG.pair_parts = triple_parts, pair_parts
 
-# %% ../nbs/01_text.ipynb #6991e9cd
+# %% ../nbs/01_text.ipynb #3d32e7c8
 def part_lengths(self:TokenizedKG, parts:Tensor)->Tensor: # `[B, P]` → `[B, P]`
     "Tokens that each part keeps after truncation."
     P = parts.shape[1]
     room = self.specials - (self.lengths[-2] if P == 2 else 0)
     return truncate(self.lengths[parts], self.max_length - int(room))
 
-def sequence_lengths(self:TokenizedKG, parts:Tensor)->Tensor: # `[B, P]` → `[B]`
-    "Tokens of each sequence, special ones included."
-    return self.part_lengths(parts).sum(1) + self.lengths[-3] + (parts.shape[1] - 1)*self.lengths[-2] + self.lengths[-1]
+def sequence_lengths(self:TokenizedKG, parts:Tensor, kept:Tensor|None=None)->Tensor: # `[B, P]` → `[B]`
+    "Tokens of each sequence, special ones included; `kept` are its `part_lengths`, if they are there already."
+    kept = self.part_lengths(parts) if kept is None else kept
+    return kept.sum(1) + self.lengths[-3] + (parts.shape[1] - 1)*self.lengths[-2] + self.lengths[-1]
 
 TokenizedKG.part_lengths, TokenizedKG.sequence_lengths = part_lengths, sequence_lengths
 
-# %% ../nbs/01_text.ipynb #a0981319
-def assemble(self:TokenizedKG, parts:Tensor)->dict[str, Tensor]:
-    "Model inputs of a batch: `input_ids`, `attention_mask` and, where the encoder has them, `token_type_ids`, all `[B, L]` int64."
+# %% ../nbs/01_text.ipynb #28b149d0
+def gather(
+    self:TokenizedKG, parts:Tensor, # `[B, P]`
+    kept:Tensor, # `[B, P]`, as from `part_lengths`
+    total:int, # T, tokens of all sequences; given, so that no GPU has to be waited for
+)->tuple[Tensor, Tensor]: # `[T]` each
+    "Token ids and segment ids of sequences, one sequence after the other."
     B, P = parts.shape
     n_texts, device = len(self.lengths), parts.device
-    pieces = torch.empty(B, 2*P + 1, dtype=torch.long, device=device) # [B, 2P+1] prefix, part, between, part, …, suffix
+    pieces = torch.empty(B, 2*P + 1, dtype=torch.long, device=device) # prefix, part, between, part, …, suffix
     pieces[:, 0], pieces[:, 2:-1:2], pieces[:, -1], pieces[:, 1::2] = n_texts - 3, n_texts - 2, n_texts - 1, parts
     lengths = self.lengths[pieces]
-    lengths[:, 1::2] = self.part_lengths(parts)
-    flat, total = lengths.flatten(), lengths.sum(1)
+    lengths[:, 1::2] = kept
+    flat = lengths.flatten()
     shift = self.starts[pieces].flatten() - (flat.cumsum(0) - flat) # from a place in the batch to its place in the table
-    at = torch.arange(int(total.sum()), device=device) + shift.repeat_interleave(flat)
-    mask = torch.arange(int(total.max()), device=device) < total[:, None] # [B, L]
-    out = {"input_ids": mask.new_full(mask.shape, self.pad, dtype=torch.long).masked_scatter_(mask, self.tokens[at]), "attention_mask": mask.long()}
-    if self.types:
-        a, b = self.types
-        piece_types = torch.tensor([a, a, a, b, b, a, a] if P == 3 else [a, a, a, b, b], device=device)
-        out["token_type_ids"] = mask.long().masked_scatter_(mask, piece_types.repeat(B).repeat_interleave(flat)) * mask
+    piece = torch.arange(len(flat), device=device).repeat_interleave(flat, output_size=total)
+    return self.tokens[torch.arange(total, device=device) + shift[piece]], self.piece_types[P - 2][piece % (2*P + 1)]
+
+def assemble(self:TokenizedKG, parts:Tensor)->dict[str, Tensor]:
+    "Model inputs of a batch: `input_ids`, `attention_mask` and, where the encoder has them, `token_type_ids`, all `[B, L]` int64."
+    kept = self.part_lengths(parts)
+    total = self.sequence_lengths(parts, kept)
+    tokens, types = self.gather(parts, kept, int(total.sum()))
+    mask = torch.arange(int(total.max()), device=parts.device) < total[:, None] # [B, L]
+    out = {"input_ids": mask.new_full(mask.shape, self.pad, dtype=torch.long).masked_scatter_(mask, tokens), "attention_mask": mask.long()}
+    if self.types: out["token_type_ids"] = torch.zeros_like(out["input_ids"]).masked_scatter_(mask, types)
     return out
 
-TokenizedKG.assemble = assemble
+def assemble_equal(self:TokenizedKG, parts:Tensor, kept:Tensor, length:int)->dict[str, Tensor]: # as `assemble`, without a mask
+    "Model inputs of sequences that are all `length` tokens long, so that nothing is padded."
+    tokens, types = self.gather(parts, kept, len(parts)*length)
+    return {"input_ids": tokens.view(-1, length), **({"token_type_ids": types.view(-1, length)} if self.types else {})}
+
+TokenizedKG.gather, TokenizedKG.assemble, TokenizedKG.assemble_equal = gather, assemble, assemble_equal

@@ -1,7 +1,11 @@
 """The same command and seed twice gives the same rankings, bit for bit, and so does a run that was killed on its way."""
+import shutil
 import signal
+import subprocess
+import sys
 import time
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import sh, start
@@ -55,10 +59,30 @@ def test_killed_training_continues_to_the_same_model(calm, tiny, tmp_path):
     assert same_weights(calm, run)
 
 
+def test_killed_ranking_continues_to_the_same_rankings(calm, tmp_path):
+    "SIGKILL at three moments, in small parts, so that there is something to be killed."
+    small = "import mtlkgc.runs as r; from functools import partial; r.rank = partial(r.rank, part_seconds=0, block=20); from mtlkgc.cli import main; main()"
+    runs = [tmp_path / "left_alone", tmp_path / "killed"]
+    for run in runs:
+        shutil.copytree(calm, run, ignore=shutil.ignore_patterns("rankings", "metrics"))
+    command = [sys.executable, "-c", small, "rank"]
+    subprocess.run([*command, runs[0]], check=True, capture_output=True)
+    parts = runs[1] / "rankings" / "test"
+    for some in (1, 40, 150):
+        process = subprocess.Popen([*command, runs[1]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while len(list(parts.glob("part-*.parquet"))) < some:
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (runs[1] / "metrics").exists()
+    subprocess.run([*command, runs[1]], check=True, capture_output=True)
+    whole, resumed = (Rankings.load(run).rows.sort_values(["side", "head", "relation", "tail"], ignore_index=True) for run in runs)
+    pd.testing.assert_frame_equal(whole, resumed)
+    assert (runs[0] / "metrics" / "test.json").read_bytes() == (runs[1] / "metrics" / "test.json").read_bytes()
+
+
 def test_rankings_of_a_changed_run_are_refused(calm, tmp_path):
     "A part that was made under other conditions is not mixed in."
-    import shutil
-
     shutil.copytree(calm, tmp_path / "run")
     folder = tmp_path / "run" / "rankings" / "test"
     part = next(folder.iterdir())

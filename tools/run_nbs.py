@@ -1,7 +1,7 @@
 """Run notebooks from top to bottom in a fresh kernel and save their outputs; cells that nbdev_test leaves out are left as they are.
 
     python tools/run_nbs.py                          all of them
-    python tools/run_nbs.py nbs/05_ranking.ipynb     some
+    python tools/run_nbs.py nbs/06_ranking.ipynb     some
     python tools/run_nbs.py --flags "slow cuda" …    with the cells of these flags
 """
 import argparse

@@ -1,0 +1,58 @@
+"""Two processes train the model, and make the rankings, of one."""
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+from conftest import sh
+from safetensors.torch import load_file
+
+from mtlkgc.model import tiny_encoder
+from mtlkgc.results import Rankings
+
+ROW = ["side", "head", "relation", "tail"]
+
+
+@pytest.fixture(scope="module")
+def calm_encoder(nations, tmp_path_factory):
+    "A tiny encoder without dropout: two processes drop other units than one."
+    folder = tmp_path_factory.mktemp("encoder")
+    tiny_encoder(folder, nations.entity_texts + nations.relation_texts)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def sh2(*args):
+    "The command line under torchrun, in two processes."
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "mtlkgc.cli", *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_two_processes_do_what_one_does(calm_encoder, tmp_path):
+    options = ("--encoder", calm_encoder, "--epochs", 1, "--lr", "1e-3", "--negatives", 2, "--batch-size", 33, "--evaluations", 2)
+    one, two = tmp_path / "one", tmp_path / "two"
+    sh("train", "nations", "--out", one, *options)
+    assert "saved in" in sh2("train", "nations", "--out", two, *options)
+
+    a, b = (pd.read_parquet(run / "history.parquet") for run in (one, two))
+    assert a[["step", "task", "sequences", "tokens"]].equals(b[["step", "task", "sequences", "tokens"]])  # one task a step, the same one
+    torch.testing.assert_close(torch.tensor(a.loss), torch.tensor(b.loss), atol=1e-4, rtol=1e-4)
+    a, b = (load_file(run / "model" / "model.safetensors") for run in (one, two))
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], atol=1e-4, rtol=1e-3, msg=name)
+    assert json.loads((two / "config.json").read_text())["made_with"]["processes"] == 2
+
+    assert sh2("rank", two).count("both") == 1  # one of them speaks
+    together = Rankings.load(two).rows
+    for file in [*(two / "rankings" / "test").iterdir(), two / "metrics" / "test.json"]:
+        file.unlink()
+    sh("rank", two)
+    alone = Rankings.load(two).rows
+    pd.testing.assert_frame_equal(alone.sort_values(ROW, ignore_index=True), together.sort_values(ROW, ignore_index=True))
