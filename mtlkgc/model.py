@@ -21,7 +21,7 @@ def parse_tasks(tasks:str)->tuple[str, ...]: # in the order of `TASKS`
     if unknown := set(got) - set(TASKS): raise ValueError(f"unknown task {sorted(unknown)[0]!r} in {tasks!r}; a mix is written like 'lp+rp+rr'")
     return tuple(t for t in TASKS if t in got)
 
-# %% ../nbs/02_model.ipynb #cf043513
+# %% ../nbs/02_model.ipynb #c7987d98
 class MtlkgcConfig(PreTrainedConfig):
     "Configuration of `MtlkgcModel`."
     model_type = "mtlkgc"
@@ -29,6 +29,8 @@ class MtlkgcConfig(PreTrainedConfig):
     n_relations: int = 0 # R
     tasks: str = "lp+rp+rr"
     pooled: bool = False # read the encoder's pooler output instead of C
+
+AutoConfig.register("mtlkgc", MtlkgcConfig, exist_ok=True) # what else is in a saved model's folder, such as its tokenizer, can be loaded by `Auto…` classes
 
 # %% ../nbs/02_model.ipynb #43d4ecff
 GROUP = 48 # sequences; fewer would leave a CPU's matrix units waiting

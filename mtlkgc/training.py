@@ -195,7 +195,7 @@ def training_arguments(
         load_best_model_at_end=select, metric_for_best_model="eval_mrr" if select else None, greater_is_better=True if select else None,
         logging_steps=max(1, min(50, steps//20)), report_to="none"), **more})
 
-# %% ../nbs/07_training.ipynb #007b8762
+# %% ../nbs/07_training.ipynb #9b7a9d1f
 def train(
     kg:KnowledgeGraph,
     tasks:str="lp+rp+rr", # any non-empty subset
@@ -205,6 +205,7 @@ def train(
     max_steps:int|None=None, # stop after so many steps, to try things out; the run is finished then
     trainer_args:dict|None=None, # further `TrainingArguments`, e.g. `{"report_to": "tensorboard"}`
     progress:bool=True,
+    callbacks:tuple=(), # further `TrainerCallback`s; one that raises an exception leaves the run to be continued
     **changes, # hyperparameters, see `Hyperparameters`
 )->Path: # the run's folder
     "Train a model, or continue. Raises `DataError` if `out` holds something else, `ValueError` for arguments that make no sense."
@@ -226,6 +227,7 @@ def train(
         past = pd.read_parquet(out/"history.parquet").drop(columns="epoch").query("step <= @reached").to_dict("records")
     trainer = MultiTaskTrainer(model, schedule, args, hp.margin, dev, past)
     if not progress: trainer.remove_callback(PrinterCallback)
+    for c in callbacks: trainer.add_callback(c)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if state.is_main_process: finish_run(trainer, tokenizer, out)
     state.wait_for_everyone()

@@ -2,26 +2,13 @@
 
     python tools/readme.py [--check]
 """
-import re
 import sys
 from pathlib import Path
 
-import nbformat
-from nbconvert import MarkdownExporter
-from nbconvert.preprocessors import TagRemovePreprocessor
+from pages import markdown
 
 root = Path(__file__).parent.parent
-nb = nbformat.read(root / "nbs" / "index.ipynb", 4)
-nb.cells = [c for c in nb.cells if not re.search(r"^#\|\s*hide\b", c.source, re.M)]
-for cell in nb.cells:
-    if cell.cell_type == "code" and re.search(r"^#\|\s*echo:\s*false", cell.source, re.M):
-        cell.metadata["tags"] = ["no-input"]
-    cell.source = re.sub(r"^#\|.*\n?", "", cell.source, flags=re.M)
-exporter = MarkdownExporter()
-exporter.register_preprocessor(TagRemovePreprocessor(remove_input_tags={"no-input"}), enabled=True)
-text, _ = exporter.from_notebook_node(nb)
-text = "<!-- made from nbs/index.ipynb by tools/readme.py -->\n\n" + re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-
+text = "<!-- made from nbs/index.ipynb by tools/readme.py -->\n\n" + markdown(root / "nbs" / "index.ipynb")[0]
 path = root / "README.md"
 if "--check" in sys.argv:
     if path.read_text(encoding="utf-8") != text:
