@@ -20,7 +20,7 @@ from playwright.sync_api import expect, sync_playwright
 TOKEN = "only-for-this-test"
 CELLS = [
     """from mtlkgc.widgets import TaskMixPicker
-picker = TaskMixPicker("places", out="runs/lp_rp", encoder="tiny", negatives=2, epochs=300, lr=2e-3, batch_size=4, dev_triples=2)
+picker = TaskMixPicker("places", out="runs/lp_rp", encoder="tiny", negatives=2, epochs=150, lr=2e-3, batch_size=4, dev_triples=2)
 picker""",
     """from mtlkgc.runs import rank_run
 from mtlkgc.widgets import RankingExplorer
@@ -120,24 +120,24 @@ def test_pick_train_stop_continue_explore(lab, page, workplace):
 
     cell = run_cell(page, 0)
     output = cell.locator(".jp-OutputArea")
-    expect(output).to_contain_text(re.compile(r"2,700 steps.*minutes on this machine"))  # 300 epochs of 3 tasks and 3 batches
+    expect(output).to_contain_text(re.compile(r"1,350 steps.*minutes on this machine"))  # 150 epochs of 3 tasks and 3 batches
     output.get_by_label("RR: valid above invalid").uncheck()
-    expect(output).to_contain_text("1,800 steps")
+    expect(output).to_contain_text("900 steps")
     expect(output).to_contain_text("--tasks lp+rp")
     keep(page, "picker")
     curve = output.locator("img").last
     button = lambda name: output.get_by_role("button", name=name)
     button("Train").click()
-    expect(output).to_contain_text(re.compile(r"step [\d,]+ of 1,800"))
+    expect(output).to_contain_text(re.compile(r"step [\d,]+ of 900"))
     expect(curve).to_have_attribute("src", re.compile("blob:"))
     first = curve.get_attribute("src")
     expect(curve).not_to_have_attribute("src", first)  # the curve moves
     keep(page, "training")
     button("Stop").click()
-    expect(output).to_contain_text(re.compile(r"stopped after step [\d,]+ of 1,800"))
+    expect(output).to_contain_text(re.compile(r"stopped after step [\d,]+ of 900"))
     assert list((workplace / "runs/lp_rp/checkpoints").iterdir()) and not (workplace / "runs/lp_rp/model").exists()
     button("Train").click()
-    expect(output).to_contain_text("finished; rank it with")
+    expect(output).to_contain_text("finished; rank it with", timeout=300_000)  # as long as a busy machine needs
     assert (workplace / "runs/lp_rp/model/model.safetensors").is_file()
 
     cell = run_cell(page, 1)
