@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['ANSWER', 'GIVEN', 'SPLITS', 'IN_PYKEEN', 'BENCHMARKS', 'DataError', 'read_tsv', 'id2words', 'AnswerIndex',
-           'KnowledgeGraph', 'make_kg', 'fingerprint', 'find_entity', 'find_relation', 'read_folder', 'read_packaged',
-           'read_pykeen', 'content_hash', 'fetch', 'load_kg', 'subgraph', 'load_again', 'describe', 'check']
+           'KnowledgeGraph', 'make_kg', 'fingerprint', 'find_entity', 'find_relation', 'read_folder', 'need_pykeen',
+           'read_packaged', 'read_pykeen', 'content_hash', 'fetch', 'load_kg', 'subgraph', 'load_again', 'describe',
+           'check']
 
 # %% ../nbs/00_data.ipynb #c93838b1
 import difflib, hashlib, json, os, re, sys, tempfile
@@ -176,21 +177,21 @@ def read_folder(
     return make_kg(name or folder.resolve().name, splits, texts("entity2text.txt"), texts("relation2text.txt"), texts("entity2name.txt"),
                    source or {"name": str(folder)})
 
-# %% ../nbs/00_data.ipynb #c09ad8b4
+# %% ../nbs/00_data.ipynb #9fa33491
 IN_PYKEEN = ("umls", "nations", "kinships")
 
-def _need_pykeen(name):
-    if find_spec("pykeen") is None:
-        raise DataError(f"the graph {name!r} comes with PyKEEN, which is not installed: pip install \"mtlkgc[graph]\"")
+def need_pykeen(what:str):
+    "Raises `DataError` if PyKEEN is not installed."
+    if find_spec("pykeen") is None: raise DataError(f"{what} comes with PyKEEN, which is not installed: pip install \"mtlkgc[graph]\"")
 
 def read_packaged(name:str)->KnowledgeGraph:
     "UMLS, Nations or Kinships from the files inside the installed PyKEEN package."
-    _need_pykeen(name)
+    need_pykeen(f"the graph {name!r}")
     return read_folder(Path(find_spec("pykeen").origin).parent/"datasets"/name, name, {"name": name})
 
 def read_pykeen(name:str)->KnowledgeGraph:
     "Any other dataset that PyKEEN knows by name; it may download it."
-    _need_pykeen(name)
+    need_pykeen(f"the graph {name!r}")
     from pykeen.datasets import dataset_resolver
     try: data = dataset_resolver.lookup(name)()
     except KeyError: raise DataError(f"{name!r} is neither a folder, nor a benchmark of this library, nor a dataset of PyKEEN") from None

@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['ROW', 'Rankings', 'metrics', 'find', 'candidates', 'side_by_side', 'compare']
 
-# %% ../nbs/08_results.ipynb #978a977d
+# %% ../nbs/08_results.ipynb #b373c8fa
 import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+import numpy as np
 import pandas as pd
 from .data import DataError, KnowledgeGraph, load_again
 from .ranking import rank_metrics, read_parts
@@ -42,16 +43,20 @@ class Rankings:
         "The graph that was ranked. Raises `DataError` if what can be loaded today is another one."
         return load_again(self.config["what"]["kg"], self.header["kg"], f"{self.name} was ranked")
 
-# %% ../nbs/08_results.ipynb #586eaee7
+# %% ../nbs/08_results.ipynb #f2c9a798
 def metrics(
     self:Rankings,
-    by:str|None=None, # None: `both` sides, `tail`, `head` and `relation`; "relation": one row for each relation
+    by:str|None=None, # None: `both` sides, `tail`, `head` and `relation`; "relation": one row for each; "frequency": by how many training triples the answer is in
 )->pd.DataFrame: # columns `mr`, `mrr`, `hits@1`, `hits@3`, `hits@10`, `n`
     "Filtered metrics of the realistic ranks."
     entity = self.rows[self.rows.side != "relation"]
     if by == "relation": groups = dict(list(entity.groupby("relation")))
     elif by is None: groups = {"both": entity, **{s: self.rows[self.rows.side == s] for s in ("tail", "head", "relation")}}
-    else: raise ValueError(f"metrics are by None or by 'relation', not by {by!r}")
+    elif by == "frequency":
+        times = np.bincount(self.kg.train[:, [0, 2]].ravel(), minlength=self.kg.n_entities)
+        of_answer = entity["tail"].where(entity.side == "tail", entity["head"]).map(dict(zip(self.kg.entities, times)))
+        groups = dict(list(entity.groupby(pd.cut(of_answer, [-1, 0, 1, 3, 7, 15, np.inf], labels=["0", "1", "2-3", "4-7", "8-15", "16+"]), observed=True)))
+    else: raise ValueError(f"metrics are by None, by 'relation' or by 'frequency', not by {by!r}")
     return pd.DataFrame({k: rank_metrics(g.rank_realistic) for k, g in groups.items() if len(g)}).T.astype({"n": int})
 
 Rankings.metrics = metrics

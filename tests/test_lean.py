@@ -14,7 +14,7 @@ class Absent:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("nbdev", "fastcore", "execnb", "pykeen", "ipywidgets", "IPython", "jupyterlab"): raise ImportError(name)
 sys.meta_path.insert(0, Absent())
-import mtlkgc.data, mtlkgc.text, mtlkgc.model, mtlkgc.tasks, mtlkgc.samplers, mtlkgc.scoring, mtlkgc.ranking, mtlkgc.training, mtlkgc.results, mtlkgc.plots, mtlkgc.runs, mtlkgc.bench, mtlkgc.cli
+import mtlkgc.data, mtlkgc.text, mtlkgc.model, mtlkgc.tasks, mtlkgc.samplers, mtlkgc.scoring, mtlkgc.ranking, mtlkgc.training, mtlkgc.results, mtlkgc.plots, mtlkgc.baselines, mtlkgc.ensemble, mtlkgc.runs, mtlkgc.bench, mtlkgc.cli
 """
     done = python(code)
     assert done.returncode == 0, done.stderr
