@@ -22,7 +22,7 @@ from .data import GIVEN, DataError, KnowledgeGraph, need_pykeen
 from .ranking import rank, rank_metrics
 from .training import open_run, write_atomically
 
-# %% ../nbs/10_baselines.ipynb #20e0c68f
+# %% ../nbs/10_baselines.ipynb #86493b6e
 class GraphScorer:
     "A scorer that asks a PyKEEN model."
     def __init__(self, model):
@@ -30,8 +30,8 @@ class GraphScorer:
         interaction = getattr(model, "interaction", None)
         self.by_distance = type(interaction).__name__ in ("TransEInteraction", "RotatEInteraction") and not interaction.power_norm and not model.use_inverse_triples
         width = max(p.shape[-1] for p in model.entity_representations[0].parameters())
-        self.at_once = max(1, 2**26//(model.num_entities*width)) # queries
-        self.block = 2**24 # scores in a block
+        self.at_once = max(1, 2**27//(model.num_entities*width)) # queries
+        self.block = 2**22 # scores in a block
 
     def __call__(
         self, queries:np.ndarray, # `[Q, 3]`; the answer column is not read
@@ -152,10 +152,10 @@ def build(
         return model, training_loop_resolver.make(s.loop, more, model=model, triples_factory=factory, optimizer=optimizer, automatic_memory_optimization=False), factory
     except (KeyError, TypeError) as e: raise ValueError(f"PyKEEN does not take these settings of {s.model}: {e}") from e
 
-# %% ../nbs/10_baselines.ipynb #2e19244e
+# %% ../nbs/10_baselines.ipynb #1e251374
 def save_state(folder:Path, model, optimizer, best:dict[str, Tensor], said:dict):
     "Write a checkpoint, whole or not at all, and delete the one before."
-    tmp = folder.with_name(folder.name + ".tmp")
+    tmp = folder.with_name("unfinished")
     shutil.rmtree(tmp, ignore_errors=True); tmp.mkdir(parents=True)
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp/"model.safetensors")
     save_file(best, tmp/"best.safetensors")

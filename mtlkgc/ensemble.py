@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['BY', 'standardise', 'cardinality', 'groups', 'Ensemble', 'margins', 'reciprocal_ranks', 'select', 'fit']
 
-# %% ../nbs/11_ensemble.ipynb #626e498b
+# %% ../nbs/11_ensemble.ipynb #73e45768
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 from .data import GIVEN, DataError, KnowledgeGraph
 from .ranking import filter_known, query_blocks
 
@@ -68,16 +69,16 @@ class Ensemble:
         some = () if candidates is None else (candidates,)
         return sum(w[:, m:m + 1]*standardise(s(queries, side, *some).float().cpu()) for m, s in enumerate(self.scorers) if w[:, m].any())
 
-# %% ../nbs/11_ensemble.ipynb #de98c42c
+# %% ../nbs/11_ensemble.ipynb #f9e1938e
 def margins(
     scorers:list, # `M`
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
-    side:str,
+    side:str, progress:bool=False,
 )->Tensor: # `[M, N, n]` fp32; -inf for the answer itself and for other known answers
     "Standardised score of each candidate less that of the answer."
     out = torch.empty(len(scorers), len(triples), kg.n_entities)
     for m, scorer in enumerate(scorers):
-        for _, rows in query_blocks(kg, triples, (side,), getattr(scorer, "block", 10_000)):
+        for _, rows in tqdm(query_blocks(kg, triples, (side,), getattr(scorer, "block", 10_000)), desc=f"member {m + 1} of {len(scorers)}, {side}s", unit=" blocks", disable=not progress):
             _, first, query = np.unique(triples[rows][:, GIVEN[side]], axis=0, return_index=True, return_inverse=True)
             z = standardise(scorer(triples[rows][first], side).float().cpu())[torch.from_numpy(query.ravel())]
             target = filter_known(z, triples[rows], kg, side)
@@ -91,7 +92,7 @@ def reciprocal_ranks(
     "1 / realistic rank."
     return 1/(1 + (margin > 0).sum(1) + (margin == 0).sum(1).double()/2)
 
-# %% ../nbs/11_ensemble.ipynb #5590277c
+# %% ../nbs/11_ensemble.ipynb #397ac14f
 def select(
     margin:Tensor, # `[M, N, n]`
     rounds:int=20,
@@ -99,21 +100,21 @@ def select(
     "Weights with the best MRR that greedy selection with replacement finds (Caruana et al. 2004)."
     counts, total, best = np.zeros(len(margin)), torch.zeros_like(margin[0]), (-1., None)
     for _ in range(rounds):
-        found = [reciprocal_ranks(total + m).mean().item() for m in margin]
+        found = [torch.cat([reciprocal_ranks(a + b) for a, b in zip(total.split(32), m.split(32))]).mean().item() for m in margin] # 32 rows stay in the cache
         i = int(np.argmax(found))
         counts[i] += 1; total += margin[i]
         if found[i] > best[0] + 1e-12: best = (found[i], counts/counts.sum())
     return best[1].tolist()
 
-# %% ../nbs/11_ensemble.ipynb #31e01df2
+# %% ../nbs/11_ensemble.ipynb #a083c4ad
 def fit(
     scorers:list, # `M`
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]` of dev
-    folds:int=5,
+    folds:int=5, progress:bool=False,
 )->dict: # `by`, `weights`, `held_out`: for each way to group, MRR of queries that were not fitted, and `members_alone`: MRR of each
     "Choose weights, and how finely they differ, by MRR."
     sides = ("tail", "head")
-    margin = torch.cat([margins(scorers, kg, triples, side) for side in sides], 1) # [M, 2N, n]
+    margin = torch.cat([margins(scorers, kg, triples, side, progress) for side in sides], 1) # [M, 2N, n]
     group = {by: np.concatenate([groups(kg, triples, side, by) for side in sides]) for by in BY}
     fold = np.concatenate([np.unique(triples[:, GIVEN[side]], axis=0, return_inverse=True)[1].ravel() % folds for side in sides])
     def weights(by, rows): # of each group, from some rows

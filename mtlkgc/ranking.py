@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from .data import ANSWER, GIVEN, DataError, KnowledgeGraph
 
-# %% ../nbs/06_ranking.ipynb #3c9d4129
+# %% ../nbs/06_ranking.ipynb #77475212
 @dataclass
 class Ranks:
     "1-based ranks, `[B]` each; `realistic` is fp64 and may be half a rank."
@@ -34,8 +34,9 @@ def rank_scores(
 )->Ranks:
     "Optimistic and pessimistic rank of each `target` in its row. Raises `ValueError` for NaN, or for a filtered target."
     true = scores.gather(1, target[:, None])
-    if scores.isnan().any() or true.isinf().any(): raise ValueError("scores hold NaN, or an answer's score is infinite: the model diverged, or its answer was filtered")
-    return Ranks((scores > true).sum(1) + 1, (scores >= true).sum(1), (scores > -torch.inf).sum(1))
+    if scores.amax(1).isnan().any() or true.isinf().any(): raise ValueError("scores hold NaN, or an answer's score is infinite: the model diverged, or its answer was filtered")
+    count = lambda x: x.sum(1, dtype=torch.int32)
+    return Ranks(count(scores > true) + 1, count(scores >= true), count(scores > -torch.inf))
 
 # %% ../nbs/06_ranking.ipynb #e2734cb2
 def rank_metrics(
@@ -65,15 +66,19 @@ def filter_known(
     scores[torch.from_numpy(rows), torch.from_numpy(answers)] = -torch.inf
     return torch.from_numpy(target).to(scores.device)
 
-# %% ../nbs/06_ranking.ipynb #363e7675
+# %% ../nbs/06_ranking.ipynb #50e4b9bd
 def best_columns(
     scores:Tensor, # `[B, n]` fp32
     k:int,
 )->Tensor: # `[B, min(k, n)]` int64
     "Columns of the highest scores, best first, equal ones in column order."
-    bits = (scores + 0.).view(torch.int32) # -0. becomes 0.
-    keys = ((bits ^ (bits >> 31 & 0x7fffffff)).long() << 32) - torch.arange(scores.shape[1], device=scores.device)
-    return keys.topk(min(k, scores.shape[1])).indices
+    if k >= scores.shape[1]: return scores.argsort(dim=1, descending=True, stable=True)
+    values, at = scores.topk(k + 1)
+    at = at[:, :k].sort(1).values
+    at = at.gather(1, scores.gather(1, at).argsort(dim=1, descending=True, stable=True))
+    tied = values[:, k - 1] == values[:, k]
+    at[tied] = scores[tied].argsort(dim=1, descending=True, stable=True)[:, :k]
+    return at
 
 # %% ../nbs/06_ranking.ipynb #e76a085b
 SCHEMA = pa.schema([("head", pa.string()), ("relation", pa.string()), ("tail", pa.string()), ("side", pa.string()), ("score", pa.float32()),

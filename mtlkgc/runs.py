@@ -141,13 +141,13 @@ def complete(
     return pd.DataFrame([{"name": names[i], "id": ids[i], "score": s, "known": "known" if i in known else ""} for i, s in zip(at[:k].tolist(), best[:k].tolist())],
                         index=pd.RangeIndex(1, min(k, len(ids)) + 1, name="place"))
 
-# %% ../nbs/12_runs.ipynb #87754c5d
+# %% ../nbs/12_runs.ipynb #0a6ffeb7
 def combine(
     runs:list[Run|Path|str], # or their folders; at least two
     out:Path|str, # the ensemble's folder
     dev_triples:int=500, # of dev, at random, to fit it on
     score_with:str|None=None, # heads of the language models among the runs that have them, e.g. "lp+rp"
-    seed:int=0,
+    seed:int=0, progress:bool=True,
 )->Path: # the ensemble's folder
     "Fit an ensemble on dev and save it. Raises `DataError` if the runs do not belong together or `out` holds something else."
     runs, out = [r if isinstance(r, Run) else load_run(r) for r in runs], Path(out)
@@ -159,7 +159,7 @@ def combine(
     members = [{"run": os.path.relpath(r.folder, out), "config": config_hash(r.config), "score_with": score_with if has(r) else None} for r in runs]
     open_run(out, {"what": {"kg": what["kg"], "fingerprint": what["fingerprint"], "tasks": "lp", "members": members, "dev_triples": dev_triples, "seed": seed}})
     dev = kg.dev[np.sort(np.random.default_rng([seed, 2]).choice(len(kg.dev), min(dev_triples, len(kg.dev)), replace=False))]
-    found = fit([r.scored_with(m["score_with"]) for r, m in zip(runs, members)], kg, dev)
+    found = fit([r.scored_with(m["score_with"]) for r, m in zip(runs, members)], kg, dev, progress=progress)
     for name, said in (("metrics/fit.json", found), ("model/config.json", {"model_type": "ensemble", "members": members, **{k: found[k] for k in ("by", "weights")}})):
         (out/name).parent.mkdir(exist_ok=True)
         write_atomically(out/name, lambda f: f.write_text(json.dumps(said, indent=2) + "\n"))

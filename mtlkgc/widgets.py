@@ -289,7 +289,7 @@ def find_rows(
     if text: out = out[np.logical_or.reduce([out[p].map(name).str.contains(text, case=False, regex=False) for p in ("head", "relation", "tail")])]
     return out.sort_values("gain", key=abs, ascending=False, kind="stable", ignore_index=True)
 
-# %% ../nbs/13_widgets.ipynb #f5058320
+# %% ../nbs/13_widgets.ipynb #2f7075d6
 class RankingExplorer:
     "Look at the saved rankings of the runs in a folder. Show `form`."
     def __init__(
@@ -306,7 +306,7 @@ class RankingExplorer:
         self.text, self.side = line(description="search", placeholder="words of a name"), ipw.Dropdown(options=["any", "tail", "head", "relation"], description="looked for", style=wide)
         self.relation, self.change = ipw.Dropdown(options=["any"], description="relation", style=wide), ipw.Dropdown(options=list(CHANGES), description="last run is", style=wide)
         self.triples, self.count, self.table = ipw.Select(rows=9, layout=full), ipw.HTML(), ipw.HTML()
-        self.given, self.button, self.answer = {p: line(description=p, placeholder="name or id; one stays empty") for p in ("head", "relation", "tail")}, ipw.Button(description="Complete", icon="search"), ipw.HTML()
+        self.given, self.button, self.answer = {p: line(description=p, placeholder="name or id; one stays empty") for p in ("head", "relation", "tail")}, ipw.Button(description="Complete", icon="search"), ipw.HTML(layout={"overflow": "auto"})
         row = partial(ipw.HBox, layout={"flex_flow": "row wrap"})
         self.form = ipw.VBox([self.runs, row([self.text, self.relation, self.side, self.change]), self.count, self.triples, self.table,
             ipw.HTML("<b>Complete a triple</b> with the first of these runs"), row([*self.given.values(), self.button]), self.answer])
