@@ -175,7 +175,7 @@ def restore_state(folder:Path, model, optimizer)->tuple[dict[str, Tensor], dict]
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return load_file(folder/"best.safetensors"), json.loads((folder/"trainer_state.json").read_text())
 
-# %% ../nbs/10_baselines.ipynb #6bafea1f
+# %% ../nbs/10_baselines.ipynb #015cb866
 def train_baseline(
     kg:KnowledgeGraph, model:str, # any of PyKEEN's: "transe", "distmult", "complex", "conve", "rotate" …
     out:Path|str="runs/run", # the run's folder
@@ -185,6 +185,7 @@ def train_baseline(
 )->Path: # the run's folder
     "Train a graph model, or continue. Raises `DataError` if `out` holds something else, `ValueError` for arguments that make no sense."
     s, out = settings(kg, model, preset, **changes), Path(out)
+    from pykeen.training.training_loop import NonFiniteLossError, NoTrainingBatchError
     config = {"what": {"kg": kg.source, "fingerprint": kg.fingerprint, "tasks": "lp", **asdict(s)},
         "made_with": {"mtlkgc": __version__, "python": platform.python_version(), "torch": torch.__version__, "pykeen": version("pykeen"),
                       "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()}}
@@ -201,8 +202,10 @@ def train_baseline(
         until = min(done + every, s.epochs)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            loop.train(factory, num_epochs=until, batch_size=s.batch_size, label_smoothing=s.label_smoothing, continue_training=done > 0,
-                       use_tqdm=progress, use_tqdm_batch=False, tqdm_kwargs=dict(leave=False), checkpoint_directory=out/"checkpoints")
+            try: loop.train(factory, num_epochs=until, batch_size=s.batch_size, label_smoothing=s.label_smoothing, continue_training=done > 0,
+                            use_tqdm=progress, use_tqdm_batch=False, tqdm_kwargs=dict(leave=False), checkpoint_directory=out/"checkpoints")
+            except NonFiniteLossError: raise ValueError(f"{s.model} diverged between epochs {done} and {until}: its loss is not a number any more; try a lower lr than {s.lr}") from None
+            except NoTrainingBatchError: raise ValueError(f"{s.model} needs whole batches, and {kg.name} has not enough triples for one of {s.batch_size}; lower batch_size") from None
         found = rank_metrics(rank(GraphScorer(net), kg, dev, top_k=1, progress=False)["rank_realistic"]) if len(dev) else {}
         seen.append({"step": until, "seconds": time.time() - start, **found})
         if not found or found["mrr"] >= max(x["mrr"] for x in seen): best = {k: v.detach().cpu().clone().contiguous() for k, v in net.state_dict().items()}
