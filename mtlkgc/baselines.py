@@ -6,8 +6,8 @@
 __all__ = ['PRESETS', 'GraphScorer', 'Settings', 'settings', 'build', 'save_state', 'restore_state', 'train_baseline',
            'load_baseline', 'pykeen_metrics']
 
-# %% ../nbs/10_baselines.ipynb #90a0f233
-import json, logging, os, platform, shutil, time, warnings
+# %% ../nbs/10_baselines.ipynb #bdea54be
+import json, logging, os, shutil, time, warnings
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -17,12 +17,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm.auto import tqdm
-from . import __version__
-from .data import GIVEN, DataError, KnowledgeGraph, need_pykeen
+from .data import GIVEN, KnowledgeGraph, need_pykeen, sample_triples
 from .ranking import rank, rank_metrics
-from .training import open_run, write_atomically
+from .training import finish_run, open_run, run_config
 
-# %% ../nbs/10_baselines.ipynb #86493b6e
+# %% ../nbs/10_baselines.ipynb #1396329e
 class GraphScorer:
     "A scorer that asks a PyKEEN model."
     def __init__(self, model):
@@ -48,7 +47,7 @@ class GraphScorer:
 
     def nearness(self, queries:Tensor, side:str, ids:Tensor|None=None)->Tensor: # `[Q, E]` or `[Q, len(ids)]`
         "Negative distance of candidates from where a TransE or RotatE expects the answer."
-        model = self.model.eval()
+        model = self.model
         entities, r = model.entity_representations[0], model.relation_representations[0](queries[:, 1])
         x, among, tail = entities(queries[:, GIVEN[side][0]]), entities(ids), side == "tail"
         if x.is_complex(): at, among = (torch.view_as_real(v.resolve_conj()).flatten(1) for v in (x*r if tail else x*r.conj(), among))
@@ -175,7 +174,7 @@ def restore_state(folder:Path, model, optimizer)->tuple[dict[str, Tensor], dict]
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return load_file(folder/"best.safetensors"), json.loads((folder/"trainer_state.json").read_text())
 
-# %% ../nbs/10_baselines.ipynb #015cb866
+# %% ../nbs/10_baselines.ipynb #04651576
 def train_baseline(
     kg:KnowledgeGraph, model:str, # any of PyKEEN's: "transe", "distmult", "complex", "conve", "rotate" …
     out:Path|str="runs/run", # the run's folder
@@ -186,12 +185,9 @@ def train_baseline(
     "Train a graph model, or continue. Raises `DataError` if `out` holds something else, `ValueError` for arguments that make no sense."
     s, out = settings(kg, model, preset, **changes), Path(out)
     from pykeen.training.training_loop import NonFiniteLossError, NoTrainingBatchError
-    config = {"what": {"kg": kg.source, "fingerprint": kg.fingerprint, "tasks": "lp", **asdict(s)},
-        "made_with": {"mtlkgc": __version__, "python": platform.python_version(), "torch": torch.__version__, "pykeen": version("pykeen"),
-                      "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()}}
     net, loop, factory = build(s, kg.n_entities, kg.n_relations, kg.train)
-    checkpoint = open_run(out, config)
-    dev = kg.dev[np.sort(np.random.default_rng([s.seed, 1]).choice(len(kg.dev), min(s.dev_triples, len(kg.dev)), replace=False))] if s.evaluations else kg.dev[:0]
+    checkpoint = open_run(out, run_config(kg, "lp", s, pykeen=version("pykeen")))
+    dev = sample_triples(kg.dev, s.dev_triples, np.random.default_rng([s.seed, 1])) if s.evaluations else kg.dev[:0]
     done, seen, best = 0, [], {}
     if checkpoint:
         best, said = restore_state(checkpoint, net, loop.optimizer)
@@ -215,15 +211,10 @@ def train_baseline(
     bar.close()
     epochs = np.arange(1, s.epochs + 1)
     history = pd.DataFrame({"step": epochs, "epoch": epochs.astype(float), "task": "lp", "loss": loop.losses_per_epochs, "lr": s.lr})
-    write_atomically(out/"history.parquet", lambda f: history.to_parquet(f, index=False))
-    (out/"metrics").mkdir(exist_ok=True)
-    write_atomically(out/"metrics"/"selection.json", lambda f: f.write_text(json.dumps(seen, indent=2) + "\n"))
-    tmp = out/"model.tmp"
-    shutil.rmtree(tmp, ignore_errors=True); tmp.mkdir()
-    save_file(best, tmp/"model.safetensors")
-    (tmp/"config.json").write_text(json.dumps({"model_type": "pykeen", **asdict(s), "n_entities": kg.n_entities, "n_relations": kg.n_relations}, indent=2) + "\n")
-    os.replace(tmp, out/"model")
-    shutil.rmtree(out/"checkpoints")
+    def save(folder):
+        save_file(best, folder/"model.safetensors")
+        (folder/"config.json").write_text(json.dumps({"model_type": "pykeen", **asdict(s), "n_entities": kg.n_entities, "n_relations": kg.n_relations}, indent=2) + "\n")
+    finish_run(out, history, seen, save)
     return out
 
 def load_baseline(folder:Path|str)->GraphScorer: # folder: `model/` of a run

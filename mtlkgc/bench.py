@@ -6,7 +6,7 @@
 __all__ = ['WHOLE_ENCODER', 'flop_per_sequence', 'split_cost', 'matmul_rate', 'released_way', 'steps', 'sample', 'peak_memory',
            'timed', 'bench', 'report', 'bench_graph']
 
-# %% ../nbs/14_bench.ipynb #fb215803
+# %% ../nbs/14_bench.ipynb #e659680f
 import json, platform, resource, sys, time
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from .baselines import GraphScorer, pykeen_metrics
-from .data import ANSWER, GIVEN, DataError, KnowledgeGraph, load_kg
+from .data import ANSWER, GIVEN, DataError, KnowledgeGraph, load_kg, sample_triples
 from .model import MtlkgcModel, new_model
 from .ranking import rank, rank_metrics
 from .runs import load_run
@@ -102,7 +102,7 @@ def steps(model:MtlkgcModel, tokenizer, kg:KnowledgeGraph)->dict: # name → fun
         "only C in the last layer": engine(pool=None, token_budget=budget)}
     return {**ways, **({"each core its own batches": engine()} if on_cpu else {f"{p} encoder": engine(precision=p) for p in ("bf16", "fp16")})}
 
-# %% ../nbs/14_bench.ipynb #415e16f8
+# %% ../nbs/14_bench.ipynb #84be7f04
 def sample(
     scorer:CrossEncoder, kg:KnowledgeGraph,
     queries:int, # about; half as many test triples
@@ -110,7 +110,7 @@ def sample(
     rng:np.random.Generator,
 )->tuple[np.ndarray, np.ndarray|None, Tensor]: # test triples `[n, 3]`, entity numbers or None, and all sequences to read, as triples `[N, 3]`
     "Test triples, the entities that compete for them, and what a ranking of both sides has to read."
-    triples = kg.test[np.sort(rng.choice(len(kg.test), min(len(kg.test), max(1, queries//2)), replace=False))]
+    triples = sample_triples(kg.test, max(1, queries//2), rng)
     entities = None
     if candidates and candidates < kg.n_entities:
         answers = np.unique(triples[:, [0, 2]])

@@ -104,7 +104,7 @@ def rank(run:RunFolder, split:Annotated[str, typer.Option(help="train, dev or te
     rankings = rank_run(run, split, sample, seed, top_k, score_with, precision)
     if processes()[0] == 0: print(rankings.metrics().round(4).to_string())
 
-# %% ../nbs/15_cli.ipynb #14db8ec0
+# %% ../nbs/15_cli.ipynb #83c88eff
 @app.command()
 def metrics(runs:Annotated[list[Path], typer.Argument(help="folders of runs")], split:Split="test",
             by_relation:Annotated[bool, typer.Option("--by-relation", help="a row for each relation")]=False):
@@ -123,9 +123,8 @@ def show(runs:Annotated[list[Path], typer.Argument(help="folders of runs, side b
     _quiet()
     loaded = [Rankings.load(r, split) for r in runs]
     kg, row = loaded[0].kg, loaded[0].find(head, relation, tail, side).iloc[0]
-    e, r = dict(zip(kg.entities, kg.entity_names)), dict(zip(kg.relations, kg.relation_texts))
-    print(", ".join("?" if s == side else (r if s == "relation" else e)[row[s]] for s in ("head", "relation", "tail")).join("()") +
-          "  answer: " + (r if side == "relation" else e)[row[side]] + "  rank: " + ", ".join(f"{x.find(row['head'], row.relation, row['tail'], side).iloc[0].rank_realistic:g} of {row.n_candidates} in {x.name}" for x in loaded))
+    print(", ".join("?" if s == side else kg.names[s][row[s]] for s in ("head", "relation", "tail")).join("()") +
+          "  answer: " + kg.names[side][row[side]] + "  rank: " + ", ".join(f"{x.find(row['head'], row.relation, row['tail'], side).iloc[0].rank_realistic:g} of {row.n_candidates} in {x.name}" for x in loaded))
     print(side_by_side(*loaded, head=row["head"], relation=row.relation, tail=row["tail"], side=side, k=k).round(3).to_string(na_rep=""))
 
 @app.command()
@@ -136,33 +135,31 @@ def complete(run:RunFolder, head:Annotated[Optional[str], typer.Option(help="id 
     _quiet()
     print(complete(run, head, relation, tail, k).round(3).to_string())
 
-# %% ../nbs/15_cli.ipynb #32a08076
+# %% ../nbs/15_cli.ipynb #81fbe5b1
+def _measured(out, measure): # what it found, also written to a new file
+    import json
+    from mtlkgc.data import DataError
+    _quiet()
+    if out and out.exists(): raise DataError(f"{out} exists; choose another file")
+    found = measure()
+    if out: out.write_text(json.dumps(found, indent=1) + "\n")
+    return found
+
 @app.command()
 def bench(graph:Graph="umls", encoder:Annotated[str, typer.Option(help="minilm, bert-base, a folder, or a Hugging Face model")]="minilm",
           queries:Annotated[int, typer.Option(help="queries to rank, about")]=16, candidates:Annotated[int, typer.Option(help="entities that compete; 0 for all")]=250,
           ours:Annotated[bool, typer.Option("--ours", help="leave out the other ways to rank")]=False, precision:Annotated[str, typer.Option(help="of the encoder: fp32, bf16 or fp16")]="fp32",
           out:Annotated[Optional[Path], typer.Option(help="write what was measured to this file, as JSON")]=None):
     "Measure ranking against the machine's matrix products, and against the way it was first done."
-    import json
     from mtlkgc.bench import bench, report
-    from mtlkgc.data import DataError
-    _quiet()
-    if out and out.exists(): raise DataError(f"{out} exists; choose another file")
-    found = bench(graph, encoder, queries, candidates or None, ours, precision)
-    if out: out.write_text(json.dumps(found, indent=1) + "\n")
-    print(report(found))
+    print(report(_measured(out, lambda: bench(graph, encoder, queries, candidates or None, ours, precision))))
 
-# %% ../nbs/15_cli.ipynb #2b57b16f
+# %% ../nbs/15_cli.ipynb #61e6008a
 @app.command()
 def bench_graph(run:RunFolder, out:Annotated[Optional[Path], typer.Option(help="write what was measured to this file, as JSON")]=None):
     "Rank the test split of a graph model's run, and have PyKEEN's own evaluator do the same."
-    import json
     from mtlkgc.bench import bench_graph
-    from mtlkgc.data import DataError
-    _quiet()
-    if out and out.exists(): raise DataError(f"{out} exists; choose another file")
-    found = bench_graph(run)
-    if out: out.write_text(json.dumps(found, indent=1) + "\n")
+    found = _measured(out, lambda: bench_graph(run))
     print(*(f"{k}: {s:.1f} seconds; " + ", ".join(f"{m} {v:.4f}" for m, v in found["metrics"][k].items()) for k, s in found["seconds"].items()), sep="\n")
 
 # %% ../nbs/15_cli.ipynb #a32a4a1c

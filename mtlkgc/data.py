@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['ANSWER', 'GIVEN', 'SPLITS', 'IN_PYKEEN', 'BENCHMARKS', 'DataError', 'read_tsv', 'id2words', 'AnswerIndex',
            'KnowledgeGraph', 'make_kg', 'fingerprint', 'find_entity', 'find_relation', 'read_folder', 'need_pykeen',
-           'read_packaged', 'read_pykeen', 'content_hash', 'fetch', 'load_kg', 'subgraph', 'load_again', 'describe',
-           'check']
+           'read_packaged', 'read_pykeen', 'content_hash', 'fetch', 'load_kg', 'subgraph', 'load_again',
+           'sample_triples', 'describe', 'check']
 
 # %% ../nbs/00_data.ipynb #c93838b1
 import difflib, hashlib, json, os, re, sys, tempfile
@@ -74,7 +74,7 @@ class AnswerIndex:
         rows = np.repeat(np.arange(len(keys)), n)
         return rows, self.answers[np.arange(len(rows)) - np.repeat(n.cumsum() - n, n) + np.repeat(start, n)]
 
-# %% ../nbs/00_data.ipynb #647645e0
+# %% ../nbs/00_data.ipynb #70d8cd85
 SPLITS = ("train", "dev", "test")
 
 @dataclass(eq=False)
@@ -100,6 +100,11 @@ class KnowledgeGraph:
     def known(self)->dict[str, AnswerIndex]:
         "By side, the answers known from train, dev and test together."
         return {side: AnswerIndex(np.concatenate([self.train, self.dev, self.test]), side) for side in ANSWER}
+    @cached_property
+    def names(self)->dict[str, dict[str, str]]:
+        "What a table shows for an id, by the place in a triple."
+        entities = dict(zip(self.entities, self.entity_names))
+        return {"head": entities, "relation": dict(zip(self.relations, self.relation_texts)), "tail": entities}
     def __repr__(self): return f"KnowledgeGraph({self.name!r}: {self.n_entities:,} entities, {self.n_relations:,} relations, " + \
         " / ".join(f"{len(getattr(self, s)):,}" for s in SPLITS) + " triples)"
 
@@ -297,7 +302,7 @@ def subgraph(
 KnowledgeGraph.fingerprint, KnowledgeGraph.subgraph = property(fingerprint), subgraph
 KnowledgeGraph.entity, KnowledgeGraph.relation = find_entity, find_relation
 
-# %% ../nbs/00_data.ipynb #2bd20e1b
+# %% ../nbs/00_data.ipynb #6df6fba5
 def load_again(
     source:dict, # keyword arguments of `load_kg`, as written down
     then:str, # the fingerprint, as written down
@@ -307,6 +312,13 @@ def load_again(
     kg = load_kg(**source)
     if kg.fingerprint != then: raise DataError(f"{kg.name} has changed since {since} (fingerprint {kg.fingerprint}, then {then})")
     return kg
+
+def sample_triples(
+    triples:np.ndarray, # `[N, 3]`
+    n:int, rng:np.random.Generator,
+)->np.ndarray: # `[min(n, N), 3]`
+    "Random triples, each at most once, in the order they were in."
+    return triples[np.sort(rng.choice(len(triples), min(n, len(triples)), replace=False))]
 
 # %% ../nbs/00_data.ipynb #a6e10cbf
 def describe(*kgs:KnowledgeGraph)->pd.DataFrame:

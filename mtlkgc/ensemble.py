@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['BY', 'standardise', 'cardinality', 'groups', 'Ensemble', 'margins', 'reciprocal_ranks', 'select', 'fit']
 
-# %% ../nbs/11_ensemble.ipynb #73e45768
+# %% ../nbs/11_ensemble.ipynb #d5d701ee
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
-from .data import GIVEN, DataError, KnowledgeGraph
-from .ranking import filter_known, query_blocks
+from .data import GIVEN, KnowledgeGraph
+from .ranking import filter_known, query_blocks, score_queries
 
 # %% ../nbs/11_ensemble.ipynb #30eac5ae
 def standardise(
@@ -21,7 +21,7 @@ def standardise(
     centred = scores - scores.mean(1, keepdim=True)
     return centred/centred.std(1, keepdim=True, correction=0).clamp(min=1e-12)
 
-# %% ../nbs/11_ensemble.ipynb #b9189cd4
+# %% ../nbs/11_ensemble.ipynb #2900442c
 def cardinality(
     kg:KnowledgeGraph,
 )->np.ndarray: # `[R]` of "1-1", "1-N", "N-1" and "N-N"
@@ -37,14 +37,15 @@ def cardinality(
 BY = ("all", "side", "side and cardinality") # how finely weights may differ
 
 def groups(
-    kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
+    kinds:np.ndarray, # `[R]`, of `cardinality`
+    triples:np.ndarray, # `[N, 3]`
     side:str, by:str, # one of `BY`
 )->np.ndarray: # `[N]` names
     "The group whose weights a query has."
-    if by == "side and cardinality": return np.char.add(f"{side} of ", cardinality(kg)[triples[:, 1]].astype(str))
+    if by == "side and cardinality": return np.char.add(f"{side} of ", kinds[triples[:, 1]].astype(str))
     return np.full(len(triples), side if by == "side" else "all")
 
-# %% ../nbs/11_ensemble.ipynb #221da4a3
+# %% ../nbs/11_ensemble.ipynb #a125f211
 class Ensemble:
     "A scorer that adds up the standardised scores of others."
     def __init__(
@@ -53,7 +54,7 @@ class Ensemble:
         weights:dict[str, list[float]], # group → `M` weights; "all" serves groups that are not named
         by:str="all", # one of `BY`
     ):
-        self.scorers, self.kg, self.weights, self.by = scorers, kg, weights, by
+        self.scorers, self.kinds, self.weights, self.by = scorers, cardinality(kg), weights, by
         self.block = min(getattr(s, "block", 10_000) for s in scorers)
 
     @property
@@ -65,11 +66,11 @@ class Ensemble:
         candidates:np.ndarray|None=None, # entity numbers; all if None
     )->Tensor: # `[Q, n]` fp32, higher is better
         "Scores of all candidates of each query."
-        w = torch.tensor([self.weights.get(g, self.weights["all"]) for g in groups(self.kg, queries, side, self.by)]) # [Q, M]
+        w = torch.tensor([self.weights.get(g, self.weights["all"]) for g in groups(self.kinds, queries, side, self.by)]) # [Q, M]
         some = () if candidates is None else (candidates,)
         return sum(w[:, m:m + 1]*standardise(s(queries, side, *some).float().cpu()) for m, s in enumerate(self.scorers) if w[:, m].any())
 
-# %% ../nbs/11_ensemble.ipynb #f9e1938e
+# %% ../nbs/11_ensemble.ipynb #b5d17de4
 def margins(
     scorers:list, # `M`
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
@@ -79,8 +80,8 @@ def margins(
     out = torch.empty(len(scorers), len(triples), kg.n_entities)
     for m, scorer in enumerate(scorers):
         for _, rows in tqdm(query_blocks(kg, triples, (side,), getattr(scorer, "block", 10_000)), desc=f"member {m + 1} of {len(scorers)}, {side}s", unit=" blocks", disable=not progress):
-            _, first, query = np.unique(triples[rows][:, GIVEN[side]], axis=0, return_index=True, return_inverse=True)
-            z = standardise(scorer(triples[rows][first], side).float().cpu())[torch.from_numpy(query.ravel())]
+            scores, query = score_queries(scorer, triples[rows], side)
+            z = standardise(scores.cpu())[query.cpu()]
             target = filter_known(z, triples[rows], kg, side)
             z -= z.gather(1, target[:, None])
             out[m, rows] = z.scatter_(1, target[:, None], -torch.inf)
@@ -106,7 +107,7 @@ def select(
         if found[i] > best[0] + 1e-12: best = (found[i], counts/counts.sum())
     return best[1].tolist()
 
-# %% ../nbs/11_ensemble.ipynb #a083c4ad
+# %% ../nbs/11_ensemble.ipynb #143bae0f
 def fit(
     scorers:list, # `M`
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]` of dev
@@ -115,7 +116,8 @@ def fit(
     "Choose weights, and how finely they differ, by MRR."
     sides = ("tail", "head")
     margin = torch.cat([margins(scorers, kg, triples, side, progress) for side in sides], 1) # [M, 2N, n]
-    group = {by: np.concatenate([groups(kg, triples, side, by) for side in sides]) for by in BY}
+    kinds = cardinality(kg)
+    group = {by: np.concatenate([groups(kinds, triples, side, by) for side in sides]) for by in BY}
     fold = np.concatenate([np.unique(triples[:, GIVEN[side]], axis=0, return_inverse=True)[1].ravel() % folds for side in sides])
     def weights(by, rows): # of each group, from some rows
         everything = select(margin[:, rows])

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SCHEMA', 'Ranks', 'rank_scores', 'rank_metrics', 'filter_known', 'best_columns', 'ranking_rows', 'query_blocks',
-           'rank_block', 'read_meta', 'read_parts', 'write_part', 'rank']
+           'score_queries', 'rank_block', 'read_meta', 'read_parts', 'write_part', 'rank']
 
 # %% ../nbs/06_ranking.ipynb #78513a99
 import hashlib, json, os, time
@@ -103,7 +103,7 @@ def ranking_rows(
         scores.gather(1, target[:, None])[:, 0].cpu().numpy(), as_int(ranks.optimistic), ranks.realistic.cpu().numpy(), as_int(ranks.pessimistic),
         as_int(ranks.n_candidates), [row[:k] for row, k in zip(named, n)], [row[:k] for row, k in zip(best, n)]], schema=SCHEMA)
 
-# %% ../nbs/06_ranking.ipynb #581df239
+# %% ../nbs/06_ranking.ipynb #73cee087
 def query_blocks(
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
     sides:tuple[str, ...]=("tail", "head"),
@@ -119,12 +119,19 @@ def query_blocks(
         blocks += [(side, rows) for rows in np.split(order, np.nonzero(np.diff(number))[0] + 1) if len(rows)]
     return blocks
 
+def score_queries(
+    scorer, triples:np.ndarray, # `[N, 3]`
+    side:str, candidates:np.ndarray|None=None,
+)->tuple[Tensor, Tensor]: # `[Q, n]` fp32, a row for each distinct query; and `[N]`, the row of each triple
+    "Score the queries of some triples, each once."
+    _, first, query = np.unique(triples[:, GIVEN[side]], axis=0, return_index=True, return_inverse=True)
+    scores = (scorer(triples[first], side) if candidates is None else scorer(triples[first], side, candidates)).float()
+    return scores, torch.from_numpy(query.ravel()).to(scores.device)
+
 def rank_block(scorer, kg:KnowledgeGraph, triples:np.ndarray, side:str, top_k:int=50, candidates:np.ndarray|None=None)->pa.Table:
     "Score the distinct queries of some triples, each once, and rank every triple."
-    _, first, query = np.unique(triples[:, GIVEN[side]], axis=0, return_index=True, return_inverse=True)
     if side == "relation": candidates = None
-    scores = (scorer(triples[first], side) if candidates is None else scorer(triples[first], side, candidates)).float()
-    query = torch.from_numpy(query.ravel()).to(scores.device)
+    scores, query = score_queries(scorer, triples, side, candidates)
     some = range(0, len(triples), max(1, 2**22//scores.shape[1])) # a query may have thousands of answers: not all at once
     return pa.concat_tables([ranking_rows(scores[query[i:i + some.step]], triples[i:i + some.step], kg, side, top_k, candidates) for i in some])
 

@@ -61,7 +61,7 @@ def metrics(
 
 Rankings.metrics = metrics
 
-# %% ../nbs/08_results.ipynb #7df56f2f
+# %% ../nbs/08_results.ipynb #8faa902d
 def find(
     self:Rankings,
     head:str|None=None, relation:str|None=None, tail:str|None=None, # ids or names; None is any
@@ -81,8 +81,7 @@ def candidates(
     k:int=10,
 )->pd.DataFrame: # indexed by place; `name`, `id`, `score`, `answer`
     "The best `k` candidates of one row; the answer is added, at its rank, when it is not among them."
-    kg, answer = self.kg, row[row.side]
-    names = dict(zip(kg.relations, kg.relation_texts) if row.side == "relation" else zip(kg.entities, kg.entity_names))
+    answer, names = row[row.side], self.kg.names[row.side]
     top = [(float(i + 1), c, s) for i, (c, s) in enumerate(zip(row.top_candidates[:k], row.top_scores[:k]))]
     if answer not in [c for _, c, _ in top]: top.append((row.rank_realistic, answer, row.score))
     return pd.DataFrame([{"place": p, "name": names[c], "id": c, "score": s, "answer": "✓" if c == answer else ""} for p, c, s in top]).set_index("place")

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['Run', 'load_run', 'load_member', 'processes', 'wait_for_all', 'rank_run', 'complete', 'combine']
 
-# %% ../nbs/12_runs.ipynb #d9c1b652
-import json, os, time
+# %% ../nbs/12_runs.ipynb #39a28137
+import copy, json, os, time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from transformers import AutoTokenizer
 from .baselines import load_baseline
-from .data import SPLITS, DataError, KnowledgeGraph, load_again
+from .data import SPLITS, DataError, KnowledgeGraph, load_again, sample_triples
 from .ensemble import Ensemble, fit
 from .model import MtlkgcModel, parse_tasks
 from .ranking import rank, read_meta
@@ -24,7 +24,7 @@ from .scoring import CrossEncoder
 from .text import TokenizedKG
 from .training import config_hash, open_run, write_atomically
 
-# %% ../nbs/12_runs.ipynb #c23a69f2
+# %% ../nbs/12_runs.ipynb #b910f204
 @dataclass(eq=False)
 class Run:
     "A finished run: its graph, and its model as a scorer."
@@ -49,7 +49,8 @@ class Run:
         "The model, scoring with the evidence of some heads, e.g. \"lp+rp\". Raises `DataError` if it has no such heads."
         if heads is None and precision == "fp32": return self.scorer
         if not isinstance(self.scorer, CrossEncoder): raise DataError(f"{self.folder} holds no language model; only these have heads and a precision to choose")
-        scorer, tasks = CrossEncoder(self.scorer.model, self.scorer.tkg, precision=precision), parse_tasks(self.config["what"]["tasks"])
+        scorer = copy.copy(self.scorer) if precision == "fp32" else CrossEncoder(self.scorer.model, self.scorer.tkg, precision=precision)
+        tasks = parse_tasks(self.config["what"]["tasks"])
         if heads: scorer.heads = parse_tasks(heads)
         if missing := set(scorer.heads) - set(tasks): raise DataError(f"{self.folder} has no {sorted(missing)[0].upper()} head to score with; it learned {'+'.join(tasks)}")
         return scorer
@@ -71,7 +72,7 @@ def load_member(
     "A member of an ensemble. Raises `DataError` if it is not there, or is another run now."
     member = load_run(Path(os.path.normpath(ensemble/run)))
     if config_hash(member.config) != config: raise DataError(f"{member.folder} is not the run that {ensemble} was fitted with")
-    return member.scored_with(score_with) if score_with else member.scorer
+    return member.scored_with(score_with)
 
 # %% ../nbs/12_runs.ipynb #b565f059
 def processes()->tuple[int, int]:
@@ -88,7 +89,7 @@ def wait_for_all(folder:Path):
         if done and len(done) == header["n_blocks"]: return
         time.sleep(1)
 
-# %% ../nbs/12_runs.ipynb #95d4ff36
+# %% ../nbs/12_runs.ipynb #cf7e89da
 def rank_run(
     run:Run|Path|str, # or a run's folder
     split:str="test", # "train", "dev" or "test"
@@ -105,7 +106,7 @@ def rank_run(
     triples, name = getattr(run.kg, split), split
     if not len(triples): raise DataError(f"{run.kg.name} has no {split} triples to rank")
     if sample and sample < len(triples):
-        triples = triples[np.sort(np.random.default_rng(seed).choice(len(triples), sample, replace=False))]
+        triples = sample_triples(triples, sample, np.random.default_rng(seed))
         name = f"{split}-{sample}" + (f"-seed{seed}" if seed else "")
     tasks, scorer = parse_tasks(run.config["what"]["tasks"]), run.scored_with(score_with, precision)
     if precision != "fp32": name += f"-{precision}"
@@ -141,7 +142,7 @@ def complete(
     return pd.DataFrame([{"name": names[i], "id": ids[i], "score": s, "known": "known" if i in known else ""} for i, s in zip(at[:k].tolist(), best[:k].tolist())],
                         index=pd.RangeIndex(1, min(k, len(ids)) + 1, name="place"))
 
-# %% ../nbs/12_runs.ipynb #0a6ffeb7
+# %% ../nbs/12_runs.ipynb #f62bf047
 def combine(
     runs:list[Run|Path|str], # or their folders; at least two
     out:Path|str, # the ensemble's folder
@@ -158,7 +159,7 @@ def combine(
     has = lambda r: score_with and "encoder" in r.config["what"] and set(parse_tasks(score_with)) <= set(parse_tasks(r.config["what"]["tasks"]))
     members = [{"run": os.path.relpath(r.folder, out), "config": config_hash(r.config), "score_with": score_with if has(r) else None} for r in runs]
     open_run(out, {"what": {"kg": what["kg"], "fingerprint": what["fingerprint"], "tasks": "lp", "members": members, "dev_triples": dev_triples, "seed": seed}})
-    dev = kg.dev[np.sort(np.random.default_rng([seed, 2]).choice(len(kg.dev), min(dev_triples, len(kg.dev)), replace=False))]
+    dev = sample_triples(kg.dev, dev_triples, np.random.default_rng([seed, 2]))
     found = fit([r.scored_with(m["score_with"]) for r, m in zip(runs, members)], kg, dev, progress=progress)
     for name, said in (("metrics/fit.json", found), ("model/config.json", {"model_type": "ensemble", "members": members, **{k: found[k] for k in ("by", "weights")}})):
         (out/name).parent.mkdir(exist_ok=True)

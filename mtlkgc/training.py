@@ -7,7 +7,7 @@ __all__ = ['PRESETS', 'Hyperparameters', 'hyperparameters', 'on_cpu', 'processes
            'history', 'log', 'write_atomically', 'run_config', 'config_hash', 'open_run', 'training_arguments', 'train',
            'finish_run']
 
-# %% ../nbs/07_training.ipynb #4b83ba32
+# %% ../nbs/07_training.ipynb #b5241102
 import hashlib, json, os, platform, shutil, time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -20,7 +20,7 @@ from accelerate.utils import gather_object
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 from . import __version__
-from .data import DataError, KnowledgeGraph
+from .data import DataError, KnowledgeGraph, sample_triples
 from .model import MtlkgcModel, new_model, parse_tasks
 from .ranking import rank, rank_metrics
 from .samplers import Schedule
@@ -75,12 +75,12 @@ def processes_together()->PartialState:
     "The processes that train one model; a single one unless a launcher started more."
     return PartialState(cpu=on_cpu())
 
-# %% ../nbs/07_training.ipynb #b6e1ed30
+# %% ../nbs/07_training.ipynb #4f217715
 class DevSample:
     "A fixed sample of dev triples and competing entities, ranked to compare states of a model."
     def __init__(self, kg:KnowledgeGraph, triples:int, candidates:int, seed:int):
         rng = np.random.default_rng([seed, 1])
-        self.kg, self.triples = kg, kg.dev[np.sort(rng.choice(len(kg.dev), min(triples, len(kg.dev)), replace=False))]
+        self.kg, self.triples = kg, sample_triples(kg.dev, triples, rng)
         self.candidates = None
         if candidates < kg.n_entities: # all answers compete too
             self.candidates = np.union1d(rng.choice(kg.n_entities, candidates, replace=False), self.triples[:, [0, 2]])
@@ -155,12 +155,15 @@ def write_atomically(path:Path, write):
 
 MultiTaskTrainer.history, MultiTaskTrainer.log, MultiTaskTrainer._save_checkpoint = history, log, _save_checkpoint
 
-# %% ../nbs/07_training.ipynb #610927c1
-def run_config(kg:KnowledgeGraph, tasks:str, hp:Hyperparameters)->dict:
+# %% ../nbs/07_training.ipynb #41d41021
+def run_config(
+    kg:KnowledgeGraph, tasks:str, hp, # a dataclass
+    **made_with, # further versions and circumstances
+)->dict:
     "What `config.json` holds; `what` decides about the outcome, `made_with` does not."
     return {"what": {"kg": kg.source, "fingerprint": kg.fingerprint, "tasks": "+".join(parse_tasks(tasks)), **asdict(hp)},
-        "made_with": {"mtlkgc": __version__, "python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__,
-                      "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine(), "processes": processes_together().num_processes}}
+        "made_with": {"mtlkgc": __version__, "python": platform.python_version(), "torch": torch.__version__,
+                      "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine(), **made_with}}
 
 def config_hash(config:dict)->str: # 16 hexadecimal digits
     "Hash of what decides the outcome of a run."
@@ -195,7 +198,7 @@ def training_arguments(
         load_best_model_at_end=select, metric_for_best_model="eval_mrr" if select else None, greater_is_better=True if select else None,
         logging_steps=max(1, min(50, steps//20)), report_to="none"), **more})
 
-# %% ../nbs/07_training.ipynb #9b7a9d1f
+# %% ../nbs/07_training.ipynb #83457a43
 def train(
     kg:KnowledgeGraph,
     tasks:str="lp+rp+rr", # any non-empty subset
@@ -210,9 +213,9 @@ def train(
 )->Path: # the run's folder
     "Train a model, or continue. Raises `DataError` if `out` holds something else, `ValueError` for arguments that make no sense."
     hp = hyperparameters(preset, **({"encoder": encoder} if encoder else {}), **changes)
-    out, config = Path(out), run_config(kg, tasks, hp)
+    out, state = Path(out), processes_together()
+    config = run_config(kg, tasks, hp, transformers=transformers.__version__, processes=state.num_processes)
     if max_steps: config["what"]["max_steps"] = max_steps
-    state = processes_together()
     with state.main_process_first(): checkpoint = open_run(out, config)
     set_seed(hp.seed)
     model, tokenizer = new_model(hp.encoder, kg.n_relations, tasks, hp.pooled)
@@ -229,17 +232,23 @@ def train(
     if not progress: trainer.remove_callback(PrinterCallback)
     for c in callbacks: trainer.add_callback(c)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if state.is_main_process: finish_run(trainer, tokenizer, out)
+    if state.is_main_process:
+        seen = [{k.removeprefix("eval_"): v for k, v in row.items() if k == "step" or k.startswith("eval_")} for row in trainer.state.log_history if "eval_mrr" in row]
+        def save(folder): trainer.model.save_pretrained(folder); tokenizer.save_pretrained(folder)
+        finish_run(out, trainer.history(), seen, save)
     state.wait_for_everyone()
     return out
 
-def finish_run(trainer:MultiTaskTrainer, tokenizer, out:Path):
+def finish_run(
+    out:Path, history:pd.DataFrame, seen:list[dict], # `seen`: metrics of dev, each with its `step`
+    save, # called with an empty folder, to put the model there
+):
     "Write history, dev metrics and, last of all, the model; then the checkpoints can go."
-    write_atomically(out/"history.parquet", lambda f: trainer.history().to_parquet(f, index=False))
+    write_atomically(out/"history.parquet", lambda f: history.to_parquet(f, index=False))
     (out/"metrics").mkdir(exist_ok=True)
-    seen = [{k.removeprefix("eval_"): v for k, v in row.items() if k == "step" or k.startswith("eval_")} for row in trainer.state.log_history if "eval_mrr" in row]
     write_atomically(out/"metrics"/"selection.json", lambda f: f.write_text(json.dumps(seen, indent=2) + "\n"))
     tmp = out/"model.tmp"
-    trainer.model.save_pretrained(tmp); tokenizer.save_pretrained(tmp)
+    shutil.rmtree(tmp, ignore_errors=True); tmp.mkdir()
+    save(tmp)
     os.replace(tmp, out/"model")
     shutil.rmtree(out/"checkpoints")

@@ -244,16 +244,16 @@ def highlight(
     mark = lambda w: f"<mark>{html.escape(w)}</mark>" if any(related(w.lower(), q) for q in wanted) else html.escape(w)
     return "".join(mark(w) for w in re.split(r"(\w+)", text))
 
-# %% ../nbs/13_widgets.ipynb #8e48ddde
+# %% ../nbs/13_widgets.ipynb #a4719fdb
 def ranking_html(
     *rankings:Rankings, row:pd.Series, # of one of them; the others are asked for the same triple and side
     k:int=10,
 )->str:
     "The best candidates of one query, run beside run."
     kg, side = rankings[0].kg, row.side
-    name = dict(zip(kg.entities + kg.relations, kg.entity_names + kg.relation_texts))
+    name = {p: kg.names[p][row[p]] for p in ("head", "relation", "tail")}
     text = dict(zip(kg.entities, kg.entity_texts))
-    known = {p: name[row[p]] for p in ("head", "relation", "tail") if p != side}
+    known = {p: name[p] for p in name if p != side}
     query = " ".join(v for p, v in known.items() if p != "relation")
     def cell(c):
         shown, mark = highlight(c["name"], query), "<b>{} ✓</b>" if c.answer else "{}"
@@ -268,11 +268,11 @@ def ranking_html(
     cells = lambda c, p: f"<td style='text-align: left'>{cell(c.loc[p])}</td><td>{c.score[p]:.2f}</td>" if p in c.index else "<td></td><td></td>"
     body = "".join(f"<tr><td>{p:g}</td>{''.join(cells(c, p) for c in columns)}</tr>" for p in places)
     top = "".join(f"<th colspan=2 style='text-align: left'>{html.escape(r.name)}</th>" for r in rankings)
-    asked = ", ".join("<b>?</b>" if p == side else html.escape(name[row[p]]) for p in ("head", "relation", "tail"))
+    asked = ", ".join("<b>?</b>" if p == side else html.escape(name[p]) for p in name)
     given = "".join(f"<details><summary>{html.escape(known[p])}</summary>{html.escape(text[row[p]])}</details>" for p in ("head", "tail") if p in known and text[row[p]] != known[p])
-    return f"<p>({asked}), answer <b>{html.escape(name[row[side]])}</b></p>{given}<table><tr><th>rank</th>{top}</tr>{body}</table>"
+    return f"<p>({asked}), answer <b>{html.escape(name[side])}</b></p>{given}<table><tr><th>rank</th>{top}</tr>{body}</table>"
 
-# %% ../nbs/13_widgets.ipynb #bf8d1946
+# %% ../nbs/13_widgets.ipynb #aeb7e3e2
 CHANGES = {"any": lambda gain: gain == gain, "better": lambda gain: gain > 0, "worse": lambda gain: gain < 0, "equal": lambda gain: gain == 0}
 
 def find_rows(
@@ -283,10 +283,9 @@ def find_rows(
     if len({r.header["kg"] for r in rankings}) > 1: raise ValueError("these runs ranked different graphs; choose runs of one graph")
     out = pd.concat([r.rows.set_index(ROW).rank_realistic.rename(r.name) for r in rankings], axis=1, join="inner").reset_index()
     out["gain"] = 1/out[rankings[-1].name] - 1/out[rankings[0].name]
-    kg = rankings[0].kg
-    name = dict(zip(kg.entities + kg.relations, kg.entity_names + kg.relation_texts))
+    name = rankings[0].kg.names
     out = out[CHANGES[change](out.gain) & (out.relation == relation if relation else True) & (out.side == side if side else True)]
-    if text: out = out[np.logical_or.reduce([out[p].map(name).str.contains(text, case=False, regex=False) for p in ("head", "relation", "tail")])]
+    if text: out = out[np.logical_or.reduce([out[p].map(name[p]).str.contains(text, case=False, regex=False) for p in ("head", "relation", "tail")])]
     return out.sort_values("gain", key=abs, ascending=False, kind="stable", ignore_index=True)
 
 # %% ../nbs/13_widgets.ipynb #2f7075d6
@@ -322,7 +321,7 @@ class RankingExplorer:
             if n not in self.loaded: self.loaded[n] = Rankings.load(self.folder/n, self.split)
         return [self.loaded[n] for n in self.runs.value]
 
-# %% ../nbs/13_widgets.ipynb #c1ce287a
+# %% ../nbs/13_widgets.ipynb #ec73e85d
 def update(self:RankingExplorer, change=None):
     "List the triples that the form asks for, two hundred at most."
     any_is_none = lambda w: None if w.value == "any" else w.value
@@ -330,13 +329,12 @@ def update(self:RankingExplorer, change=None):
         if not self.runs.value: raise ValueError("choose a run")
         chosen, relation = self.rankings(), any_is_none(self.relation)
         kg = chosen[0].kg
-        name = dict(zip(kg.entities + kg.relations, kg.entity_names + kg.relation_texts))
         if change is None or change["owner"] is self.runs:
             options = [("any", "any"), *sorted(zip(kg.relation_texts, kg.relations))]
             if [*self.relation.options] != options: self.relation.options = options; relation = None
         self.found = find_rows(*chosen, text=self.text.value, relation=relation, side=any_is_none(self.side), change=self.change.value)
         shown = self.found.head(200)
-        label = lambda r: f"{' → '.join(f'{r[c.name]:g}' for c in chosen)}   ({', '.join('? = ' + name[r[p]] if p == r.side else name[r[p]] for p in ('head', 'relation', 'tail'))})"
+        label = lambda r: f"{' → '.join(f'{r[c.name]:g}' for c in chosen)}   ({', '.join('? = '*(p == r.side) + kg.names[p][r[p]] for p in ('head', 'relation', 'tail'))})"
         self.count.value = f"{len(self.found):,} ranking{'s'*(len(self.found) != 1)}" + (", of which the first 200 are listed" if len(self.found) > 200 else "") + "; rank" + (" under each run" if len(chosen) > 1 else "") + ", and the triple:"
         self.triples.options = [(label(r), i) for i, r in shown.iterrows()]
         self.triples.value = 0 if len(shown) else None

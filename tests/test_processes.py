@@ -11,9 +11,7 @@ from conftest import sh
 from safetensors.torch import load_file
 
 from mtlkgc.model import tiny_encoder
-from mtlkgc.results import Rankings
-
-ROW = ["side", "head", "relation", "tail"]
+from mtlkgc.results import ROW, Rankings
 
 
 @pytest.fixture(scope="module")
