@@ -8,10 +8,10 @@ __all__ = ['ANSWER', 'GIVEN', 'SPLITS', 'IN_PYKEEN', 'BENCHMARKS', 'DataError', 
            'read_packaged', 'read_pykeen', 'content_hash', 'fetch', 'load_kg', 'subgraph', 'load_again',
            'sample_triples', 'describe', 'check']
 
-# %% ../nbs/00_data.ipynb #c93838b1
+# %% ../nbs/00_data.ipynb #3b8a9c05
 import difflib, hashlib, json, os, re, sys, tempfile
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -203,7 +203,7 @@ def read_pykeen(name:str)->KnowledgeGraph:
     parts = {"train": data.training, "dev": data.validation, "test": data.testing}
     return make_kg(name, {s: f.label_triples(f.mapped_triples).tolist() if f else [] for s, f in parts.items()}, source={"name": name})
 
-# %% ../nbs/00_data.ipynb #47582621
+# %% ../nbs/00_data.ipynb #e7fef985
 _KGBERT = "https://raw.githubusercontent.com/yao8839836/kg-bert/62b76ed5652bf3da5a355cbe9c1109f58290756f/data/"
 _STAR = "https://raw.githubusercontent.com/wangbo9719/StAR_KGC/dc5ee80bef1320e329e8ff0d27fb24497ced6dda/StAR/data/"
 BENCHMARKS = { # name → folder, and for each file its address and the hash of its content
@@ -218,6 +218,7 @@ BENCHMARKS = { # name → folder, and for each file its address and the hash of 
         "dev.tsv": (_KGBERT + "FB15k-237/dev.tsv", "b045570c110705d5b3e1063cc1c9df183ed2e59229e0bd29efea4cf830aa83f4"),
         "test.tsv": (_KGBERT + "FB15k-237/test.tsv", "2900a658783e152f50c7894f68c04db9e6700dfec00c57b07a85dcffaddc72d4"),
         "entity2text.txt": (_STAR + "FB15k-237/fb-entity2text-new.txt", "0be8df7873ad45ae8983704c6e66c66e2bc0c297aaba7592c62e8893641ae87b"),
+        "entity2name.txt": (_STAR + "FB15k-237/fb-entity2text-new.txt", "54982e0625e39a78d8cc4ac39d08bfbc91eda617fd563cf3db44ade014fe78b3"),
         "relation2text.txt": (_KGBERT + "FB15k-237/relation2text.txt", "476de8aae89bb7914b136d35331a40095092afcc38747f7437b24232681db733")}),
 }
 _STAR_TEXT = "-entity2text-new.txt" # files of StAR write `name -- description` where KG-BERT writes `name, description`
@@ -226,7 +227,7 @@ def content_hash(lines:list[str])->str:
     "SHA-256 of the distinct lines in sorted order."
     return hashlib.sha256("\n".join(sorted(set(lines))).encode()).hexdigest()
 
-# %% ../nbs/00_data.ipynb #f82634f7
+# %% ../nbs/00_data.ipynb #944fada1
 def fetch(
     name:str, # key of `BENCHMARKS`
     cache:Path|str, # the benchmark's folder is made inside
@@ -247,18 +248,19 @@ def fetch(
             except Exception as e: raise DataError(f"{name} could not be downloaded from {url} ({e}); put its files into $MTLKGC_DATA/{folder_name}") from e
             lines = [l.strip() for l in Path(path).read_text(encoding="utf-8").split("\n") if l.strip()]
             if file in ("train.tsv", "dev.tsv", "test.tsv"): in_kg.update(e for l in lines for e in l.split("\t")[::2])
-            if file == "entity2text.txt": lines = [l for l in lines if l.split("\t")[0] in in_kg] # the releases hold more
-            if url.endswith(_STAR_TEXT): lines = [l.replace(" -- ", ", ") for l in lines]
+            if file in ("entity2text.txt", "entity2name.txt"): lines = [l for l in lines if l.split("\t")[0] in in_kg] # the releases hold more
+            if url.endswith(_STAR_TEXT): lines = [l.split(" -- ")[0] if file == "entity2name.txt" else l.replace(" -- ", ", ") for l in lines]
             if (found := content_hash(lines)) != pin: raise DataError(f"{url} does not hold what it should (content hash {found}, expected {pin}); nothing was kept")
             (done/file).write_text("\n".join(lines) + "\n", encoding="utf-8")
         done.rename(folder)
     return folder
 
-# %% ../nbs/00_data.ipynb #f58f5812
+# %% ../nbs/00_data.ipynb #c3b4d287
 def load_kg(
     name:str|Path, # "umls", "nations", "kinships", "wn18rr", "fb15k-237", a folder, or any PyKEEN dataset name
     subgraph:int|None=None, # keep only so many entities, see `subgraph`
     seed:int=0, # of the subgraph
+    names_only:bool=False, # entities are read by their names, without descriptions
 )->KnowledgeGraph:
     "Load a knowledge graph. Raises `DataError` if there is no such graph or its files are malformed."
     key = str(name).lower()
@@ -273,6 +275,7 @@ def load_kg(
     elif Path(name).is_dir(): kg = read_folder(name)
     elif os.sep in str(name) or str(name).startswith("."): raise DataError(f"there is no folder {name}")
     else: kg = read_pykeen(str(name))
+    if names_only: kg = replace(kg, entity_texts=kg.entity_names, source={**kg.source, "names_only": True})
     return kg.subgraph(subgraph, seed) if subgraph else kg
 
 # %% ../nbs/00_data.ipynb #0151dcc8

@@ -160,7 +160,7 @@ def write_part(folder:Path, tables:list[pa.Table], blocks:list[int], header:dict
     pq.write_table(table, tmp, compression="zstd")
     os.replace(tmp, path)
 
-# %% ../nbs/06_ranking.ipynb #fbff1a97
+# %% ../nbs/06_ranking.ipynb #3ca34b90
 def rank(
     scorer, # anything that is called like `CrossEncoder`
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
@@ -184,19 +184,22 @@ def rank(
     if out: Path(out).mkdir(parents=True, exist_ok=True)
     mine = range(share[0], len(blocks), share[1])
     queries = {i: len(np.unique(triples[blocks[i][1]][:, GIVEN[blocks[i][0]]], axis=0)) for i in mine}
-    todo, fresh, numbers, since = [i for i in mine if i not in done], [], [], time.monotonic()
+    todo, fresh, since = [i for i in mine if i not in done], {}, time.monotonic()
     start, read = since, getattr(scorer, "n_read", 0)
     bar = tqdm(total=sum(queries.values()), initial=sum(queries[i] for i in mine if i in done), unit=" queries", disable=not progress,
                desc="ranking" if share[1] == 1 else f"ranking, process {share[0] + 1} of {share[1]}")
     rr, n = sum((1/t["rank_realistic"].to_numpy()).sum() for t in tables), sum(t.num_rows for t in tables)
-    for i in todo:
-        side, rows = blocks[i]
-        fresh.append(rank_block(scorer, kg, triples[rows], side, top_k, candidates)); numbers.append(i)
-        rr, n = rr + (1/fresh[-1]["rank_realistic"].to_numpy()).sum(), n + len(rows)
-        bar.set_postfix({"MRR": f"{rr/n:.3f}", "sequences/s": f"{(getattr(scorer, 'n_read', 0) - read)/(time.monotonic() - start):,.0f}"}, refresh=False)
-        bar.update(queries[i])
-        if out and (time.monotonic() - since > part_seconds or i == todo[-1]):
-            write_part(Path(out), fresh, numbers, header)
-            tables, fresh, numbers, since = tables + fresh, [], [], time.monotonic()
-    bar.close()
-    return pa.concat_tables(tables + fresh or [SCHEMA.empty_table()]).replace_schema_metadata(None)
+    def save():
+        nonlocal fresh, since
+        if out and fresh: write_part(Path(out), list(fresh.values()), list(fresh), header)
+        tables.extend(fresh.values()); fresh, since = {}, time.monotonic()
+    try:
+        for i in todo:
+            side, rows = blocks[i]
+            fresh[i] = rank_block(scorer, kg, triples[rows], side, top_k, candidates)
+            rr, n = rr + (1/fresh[i]["rank_realistic"].to_numpy()).sum(), n + len(rows)
+            bar.set_postfix({"MRR": f"{rr/n:.3f}", "sequences/s": f"{(getattr(scorer, 'n_read', 0) - read)/(time.monotonic() - start):,.0f}"}, refresh=False)
+            bar.update(queries[i])
+            if time.monotonic() - since > part_seconds: save()
+    finally: save(); bar.close() # also when it is interrupted
+    return pa.concat_tables(tables or [SCHEMA.empty_table()]).replace_schema_metadata(None)

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'Hyperparameters', 'hyperparameters', 'on_cpu', 'processes_together', 'DevSample', 'MultiTaskTrainer',
-           'history', 'log', 'write_atomically', 'run_config', 'config_hash', 'open_run', 'training_arguments', 'train',
-           'finish_run']
+           'history', 'log', 'write_atomically', 'run_config', 'config_hash', 'open_run', 'training_arguments',
+           'saves_when_interrupted', 'train', 'finish_run']
 
-# %% ../nbs/07_training.ipynb #b5241102
-import hashlib, json, os, platform, shutil, time
+# %% ../nbs/07_training.ipynb #fb0df9cb
+import hashlib, json, os, platform, shutil, signal, sys, threading, time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 import numpy as np
@@ -18,7 +19,7 @@ import torch, transformers
 from accelerate import PartialState
 from accelerate.utils import gather_object
 from torch.utils.data import DataLoader
-from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 from . import __version__
 from .data import DataError, KnowledgeGraph, sample_triples
 from .model import MtlkgcModel, new_model, parse_tasks
@@ -198,7 +199,27 @@ def training_arguments(
         load_best_model_at_end=select, metric_for_best_model="eval_mrr" if select else None, greater_is_better=True if select else None,
         logging_steps=max(1, min(50, steps//20)), report_to="none"), **more})
 
-# %% ../nbs/07_training.ipynb #83457a43
+# %% ../nbs/07_training.ipynb #c2e16c23
+@contextmanager
+def saves_when_interrupted(trainer:Trainer):
+    "Inside, the first SIGINT ends training with `KeyboardInterrupt` after a checkpoint has been saved; a second one ends it as always."
+    if trainer.args.world_size > 1 or threading.current_thread() is not threading.main_thread(): yield; return
+    usual, asked, this = signal.getsignal(signal.SIGINT), threading.Event(), os.getpid()
+    class Stop(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            if asked.is_set(): control.should_save = True
+        def on_save(self, args, state, control, **kwargs):
+            if asked.is_set(): raise KeyboardInterrupt
+    def ask(*_):
+        if os.getpid() != this: return # a data loader's worker
+        asked.set(); signal.signal(signal.SIGINT, usual)
+        print("\ninterrupted: a checkpoint is saved after this step; interrupt again to stop at once", file=sys.stderr)
+    trainer.add_callback(Stop)
+    signal.signal(signal.SIGINT, ask)
+    try: yield
+    finally: signal.signal(signal.SIGINT, usual)
+
+# %% ../nbs/07_training.ipynb #74b6ad3d
 def train(
     kg:KnowledgeGraph,
     tasks:str="lp+rp+rr", # any non-empty subset
@@ -231,7 +252,7 @@ def train(
     trainer = MultiTaskTrainer(model, schedule, args, hp.margin, dev, past)
     if not progress: trainer.remove_callback(PrinterCallback)
     for c in callbacks: trainer.add_callback(c)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with saves_when_interrupted(trainer): trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if state.is_main_process:
         seen = [{k.removeprefix("eval_"): v for k, v in row.items() if k == "step" or k.startswith("eval_")} for row in trainer.state.log_history if "eval_mrr" in row]
         def save(folder): trainer.model.save_pretrained(folder); tokenizer.save_pretrained(folder)
