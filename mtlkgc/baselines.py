@@ -6,7 +6,7 @@
 __all__ = ['PRESETS', 'GraphScorer', 'Settings', 'settings', 'build', 'save_state', 'restore_state', 'train_baseline',
            'load_baseline', 'pykeen_metrics']
 
-# %% ../nbs/10_baselines.ipynb #bdea54be
+# %% ../nbs/10_baselines.ipynb #604c19a7
 import json, logging, os, shutil, time, warnings
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
@@ -19,7 +19,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from .data import GIVEN, KnowledgeGraph, need_pykeen, sample_triples
 from .ranking import rank, rank_metrics
-from .training import finish_run, open_run, run_config
+from .training import finish_run, open_run, own_device, run_config
 
 # %% ../nbs/10_baselines.ipynb #1396329e
 class GraphScorer:
@@ -129,7 +129,7 @@ def settings(kg:KnowledgeGraph, model:str, preset:str="cpu", **changes)->Setting
     if not s.lr > 0: raise ValueError(f"lr must be positive, not {s.lr}")
     return s
 
-# %% ../nbs/10_baselines.ipynb #77e0d9e1
+# %% ../nbs/10_baselines.ipynb #90d1b9a5
 def build(
     s:Settings, n_entities:int, n_relations:int,
     triples:np.ndarray|None=None, # `[N, 3]`, to train on
@@ -144,7 +144,7 @@ def build(
     factory = CoreTriplesFactory(torch.zeros(1, 3, dtype=torch.long) if triples is None else torch.from_numpy(triples), n_entities, n_relations, create_inverse_triples=s.inverse)
     try:
         model = model_resolver.make(s.model, s.model_kwargs, triples_factory=factory, loss=loss_resolver.make(s.loss, s.loss_kwargs), random_seed=s.seed)
-        model = model.to("cuda" if torch.cuda.is_available() else "cpu")
+        model = model.to(own_device())
         if triples is None: return model, None, factory
         optimizer = optimizer_resolver.make(s.optimizer, dict(lr=s.lr), params=model.get_grad_params())
         more = dict(negative_sampler_kwargs=dict(num_negs_per_pos=s.negatives)) if s.loop == "slcwa" else {}

@@ -44,7 +44,7 @@ def data(graph:Graph, subgraph:Subgraph=None, names_only:NamesOnly=False):
     print(describe(kg).T.to_string(header=False), f"\nfingerprint  {kg.fingerprint}\nfirst triple: ({kg.entity_texts[h]} | {kg.relation_texts[r]} | {kg.entity_texts[t]})", sep="")
     print(*(f"note: {n}" for n in check(kg)), sep="\n")
 
-# %% ../nbs/15_cli.ipynb #f5242691
+# %% ../nbs/15_cli.ipynb #88201fa7
 @app.command()
 def train(
     graph:Graph,
@@ -99,11 +99,12 @@ def rank(run:RunFolder, split:Annotated[str, typer.Option(help="train, dev or te
          sample:Annotated[Optional[int], typer.Option(help="rank so many random triples only")]=None,
          seed:Annotated[int, typer.Option(help="of the sample")]=0, top_k:Annotated[int, typer.Option(help="candidates to save for each row")]=50,
          score_with:Annotated[Optional[str], typer.Option(help="add up the evidence of several heads, e.g. lp+rp; saved as test-by-lp+rp")]=None,
-         precision:Annotated[str, typer.Option(help="of the encoder: fp32, bf16 or fp16; saved as test-bf16")]="fp32"):
+         precision:Annotated[str, typer.Option(help="of the encoder: fp32, bf16 or fp16; saved as test-bf16")]="fp32",
+         no_loops:Annotated[bool, typer.Option("--no-loops", help="put the query's own entity last, where training hardly ever links one with itself; saved as test-no-loops")]=False):
     "Rank every entity for the triples of a split; goes on where an interrupted ranking stopped."
     from mtlkgc.runs import processes, rank_run
     _quiet()
-    rankings = rank_run(run, split, sample, seed, top_k, score_with, precision)
+    rankings = rank_run(run, split, sample, seed, top_k, score_with, precision, no_loops)
     if processes()[0] == 0: print(rankings.metrics().round(4).to_string())
 
 # %% ../nbs/15_cli.ipynb #83c88eff

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['BY', 'standardise', 'cardinality', 'groups', 'Ensemble', 'margins', 'reciprocal_ranks', 'select', 'fit', 'Shortlist']
 
-# %% ../nbs/11_ensemble.ipynb #cb5d6cc6
+# %% ../nbs/11_ensemble.ipynb #f289b119
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 from .data import GIVEN, AnswerIndex, KnowledgeGraph
-from .ranking import best_columns, filter_known, query_blocks
+from .ranking import WithoutLoops, among, best_columns, filter_known, query_blocks
 
 # %% ../nbs/11_ensemble.ipynb #30eac5ae
 def standardise(
@@ -148,7 +148,7 @@ def fit(
 def _weighted(weights, margin): # -inf stays -inf where a weight is 0
     return sum(w*m for w, m in zip(weights, margin) if w > 0)
 
-# %% ../nbs/11_ensemble.ipynb #f6f64b32
+# %% ../nbs/11_ensemble.ipynb #babb03be
 class Shortlist:
     "A scorer whose `k` best candidates, less answers known from training, are read again by others."
     def __init__(
@@ -158,7 +158,7 @@ class Shortlist:
         weights:dict[str, list[float]], # group → weights of `first` and of each reader
         by:str="all", # one of `BY`
     ):
-        self.first, self.readers, self.k, self.E = first, readers, k, kg.n_entities
+        self.first, self.readers, self.k, self.E = WithoutLoops(first, kg), readers, k, kg.n_entities
         self.kinds, self.weights, self.by = cardinality(kg), weights, by
         self.trained, self.block = {side: AnswerIndex(kg.train, side) for side in ("head", "tail")}, getattr(first, "block", 10_000)
 
@@ -167,8 +167,7 @@ class Shortlist:
     def pick(self, rough:Tensor, queries:np.ndarray, side:str, candidates:np.ndarray)->Tensor: # `[Q, n]` → `[Q, k]`
         "Columns of the shortlist."
         rows, known = self.trained[side].lookup(queries)
-        at = np.searchsorted(candidates, known).clip(max=len(candidates) - 1)
-        there, rough = candidates[at] == known, rough.clone()
+        (there, at), rough = among(candidates, known), rough.clone()
         rough[rows[there], at[there]] = -torch.inf
         return best_columns(rough, self.k)
 

@@ -73,11 +73,12 @@ def plot_metric_by_relation(
     ax = sns.barplot(rows, x=metric, y="relation", hue="run", ax=_axes(1 + 0.2*len(n)))
     return _finish(ax, ylabel="", title="both sides" if side is None else f"{side} looked for")
 
-# %% ../nbs/09_plots.ipynb #2d1cbc78
+# %% ../nbs/09_plots.ipynb #bc5d0110
 def confidence(
     r:Rankings, # scored by "lp"
 )->pd.DataFrame: # a row for each ranking of entities: `right` (the answer is first, untied), and bounds `low` and `high`
     "Probability of the first candidate, as a softmax of 2 s₁ over all of them; between these bounds, as only the best are saved."
+    if "encoder" not in r.config["what"]: raise DataError(f"{r.name} holds no language model, so its scores are no logits and give no probability")
     if r.header["scored_by"] != "lp": raise DataError(f"{r.name} was ranked by {r.header['scored_by']}, so its scores are not s₁; rank it again with: mtlkgc rank RUN --score-with lp")
     rows = r.rows[r.rows.side != "relation"]
     odds = [np.exp(2*(s.astype(float) - s[0])) for s in rows.top_scores] # relative to the first

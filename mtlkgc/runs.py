@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Run', 'load_run', 'load_member', 'team', 'processes', 'wait_for_all', 'rank_run', 'complete', 'combine']
 
-# %% ../nbs/12_runs.ipynb #8a1ed29d
+# %% ../nbs/12_runs.ipynb #7633e64e
 import copy, json, os, time
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,13 +18,13 @@ from .baselines import load_baseline
 from .data import SPLITS, DataError, KnowledgeGraph, load_again, sample_triples
 from .ensemble import Ensemble, Shortlist, fit, margins
 from .model import MtlkgcModel, parse_tasks
-from .ranking import rank, read_meta
+from .ranking import WithoutLoops, rank, read_meta
 from .results import Rankings
 from .scoring import CrossEncoder
 from .text import TokenizedKG
-from .training import config_hash, open_run, write_atomically
+from .training import config_hash, open_run, own_device, write_atomically
 
-# %% ../nbs/12_runs.ipynb #c0221d30
+# %% ../nbs/12_runs.ipynb #507c5bc0
 @dataclass(eq=False)
 class Run:
     "A finished run: its graph, and its model as a scorer."
@@ -42,7 +42,7 @@ class Run:
         said = json.loads((self.folder/"model"/"config.json").read_text())
         if said["model_type"] == "pykeen": return load_baseline(self.folder/"model")
         if said["model_type"] == "ensemble": return team([load_member(self.folder, **m) for m in said["members"]], self.kg, said.get("shortlist"), said["weights"], said["by"])
-        model = MtlkgcModel.from_pretrained(self.folder/"model", dtype=torch.float32).to(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu")
+        model = MtlkgcModel.from_pretrained(self.folder/"model", dtype=torch.float32).to(own_device())
         return CrossEncoder(model, TokenizedKG(self.kg, AutoTokenizer.from_pretrained(self.folder/"model"), self.config["what"]["max_length"]))
 
     def scored_with(self, heads:str|None=None, precision:str="fp32"): # a scorer
@@ -97,7 +97,7 @@ def wait_for_all(folder:Path):
         if done and len(done) == header["n_blocks"]: return
         time.sleep(1)
 
-# %% ../nbs/12_runs.ipynb #cf7e89da
+# %% ../nbs/12_runs.ipynb #aa7d5bd8
 def rank_run(
     run:Run|Path|str, # or a run's folder
     split:str="test", # "train", "dev" or "test"
@@ -106,6 +106,7 @@ def rank_run(
     top_k:int=50, # candidates to save for each row
     score_with:str|None=None, # heads whose evidence is added up, e.g. "lp+rp"; None: s₁ of LP, as in the paper
     precision:str="fp32", # of the encoder; also "bf16" and "fp16"
+    no_loops:bool=False, # put the query's own entity last, see `WithoutLoops`
     progress:bool=True,
 )->Rankings:
     "Rank a split with a run's model and save rankings and metrics in its folder; continues where an earlier call stopped. Raises `DataError`."
@@ -119,8 +120,9 @@ def rank_run(
     tasks, scorer = parse_tasks(run.config["what"]["tasks"]), run.scored_with(score_with, precision)
     if precision != "fp32": name += f"-{precision}"
     if score_with: name += f"-by-{score_with}"
+    if no_loops: name, scorer = f"{name}-no-loops", WithoutLoops(scorer, run.kg)
     header = {"config": config_hash(run.config), "split": split, "triples": len(triples), "sample_seed": seed if len(triples) < len(getattr(run.kg, split)) else None,
-              "filtered_by": "train+dev+test", "scored_by": "+".join(getattr(scorer, "heads", tasks)), "precision": precision}
+              "filtered_by": "train+dev+test", "scored_by": "+".join(getattr(scorer, "heads", tasks)), "precision": precision, **({"no_loops": True} if no_loops else {})}
     out, (process, n) = run.folder/"rankings"/name, processes()
     rank(scorer, run.kg, triples, out, ("tail", "head", *(["relation"] if "rp" in tasks else [])), top_k, header=header, share=(process, n), progress=progress and process == 0)
     wait_for_all(out)
@@ -131,7 +133,7 @@ def rank_run(
     write_atomically(run.folder/"metrics"/f"{name}.json", lambda f: f.write_text(json.dumps(found, indent=2) + "\n"))
     return rankings
 
-# %% ../nbs/12_runs.ipynb #e5c391f8
+# %% ../nbs/12_runs.ipynb #8508ac3d
 def complete(
     run:Run|Path|str,
     head:str|None=None, relation:str|None=None, tail:str|None=None, # ids or names; exactly one stays None
@@ -144,7 +146,7 @@ def complete(
     if len(missing) != 1: raise DataError(f"give two of head, relation and tail, and leave out the one to be found; {len(missing)} are left out")
     side = missing[0]
     query = np.array([[0 if x is None else kg.relation(x) if s == "relation" else kg.entity(x) for s, x in given.items()]])
-    best, at = run.scorer(query, side)[0].sort(descending=True, stable=True)
+    best, at = WithoutLoops(run.scorer, kg)(query, side)[0].sort(descending=True, stable=True)
     ids, names = (kg.relations, kg.relation_texts) if side == "relation" else (kg.entities, kg.entity_names)
     known = set(kg.known[side].lookup(query)[1].tolist())
     return pd.DataFrame([{"name": names[i], "id": ids[i], "score": s, "known": "known" if i in known else ""} for i, s in zip(at[:k].tolist(), best[:k].tolist())],

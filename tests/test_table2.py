@@ -32,7 +32,7 @@ def test_table2(tmp_path, tiny):
     queries = sum(len(pd.DataFrame(kg.test[:, given]).drop_duplicates()) for given in ([0, 1], [2, 1]))
     for run in ("nations_lp", "nations_lp_rp_rr"):
         assert read[f"ranking {run} test"] == queries * len(set(kg.entity_texts))
-    assert len(list((tmp_path / "tuning" / "nations").iterdir())) == 7
+    assert len(list((tmp_path / "nations_trials").iterdir())) == 7
     assert all(0 < line["share of limit"] < 1.5 for line in lines if line["sequences"])
     again = table2(tmp_path, tiny, 10)
     assert again.stdout == done.stdout and "the whole test split" in again.stdout

@@ -2,7 +2,7 @@
 
     python tools/table2.py wn18rr --minutes 10
 
-does as much as fits into ten minutes and stops; the same command goes on from there, until all is done. Everything is kept as run folders in nbs/experiments/runs: `tuning/<graph>/…` for the
+does as much as fits into ten minutes and stops; the same command goes on from there, until all is done. Everything is kept as run folders in nbs/experiments/runs: `<graph>_trials/…` for the
 trials, `<graph>_<mix>` for the four runs. What each stretch of time was spent on, how fast it was and what share of the machine's matrix products that is, is added to `<graph>_table2.jsonl`.
 """
 import json, shutil, signal, sys, time
@@ -81,7 +81,7 @@ def table2(graph:str, runs:Path, epochs:int, batch_size:int, sample:int, encoder
         with log.spent(f"ranking {out.name} {saved}", log.ranked, out/"rankings"/saved, precision, 1): return rank_run(out, sample=n, precision=precision, progress=sys.stderr.isatty())
 
     def on_dev(hp:dict)->float: # MRR of a trial
-        out = trained(runs/"tuning"/name/("_".join(f"{k}={v}" for k, v in hp.items()) or "defaults"), "lp+rp+rr", epochs=1, evaluations=1, **hp)
+        out = trained(runs/f"{name}_trials"/("_".join(f"{k}={v}" for k, v in hp.items()) or "defaults"), "lp+rp+rr", epochs=1, evaluations=1, **hp)
         shutil.rmtree(out/"model", ignore_errors=True) # nobody needs it
         return json.loads((out/"metrics"/"selection.json").read_text())[-1]["mrr"]
     best = {}
