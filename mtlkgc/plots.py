@@ -15,13 +15,14 @@ from .data import DataError
 from .ranking import rank_metrics
 from .results import Rankings, compare
 
-# %% ../nbs/09_plots.ipynb #62801fb3
+# %% ../nbs/09_plots.ipynb #c6fa92f4
 def labels(
     *rankings:Rankings,
 )->list[str]: # all different
     "The run of each ranking, and what else tells them apart. Raises `DataError` if one is given twice."
-    said = [(r.name, f"{r.header['split']} ({r.header['triples']})", r.header["scored_by"], r.header.get("precision", "fp32")) for r in rankings]
-    differ = [i for i in range(4) if i == 0 or len({s[i] for s in said}) > 1]
+    said = [(r.name, f"{r.header['split']} ({r.header['triples']})", r.header["scored_by"], r.header.get("precision", "fp32"),
+             f"own entity {'last' if r.header.get('no_loops') else 'in'}") for r in rankings]
+    differ = [i for i in range(5) if i == 0 or len({s[i] for s in said}) > 1]
     out = [", ".join(s[i] for i in differ) for s in said]
     if len(set(out)) < len(out): raise DataError(f"the same ranking is given twice, or two that nothing tells apart: {'; '.join(out)}")
     return out
