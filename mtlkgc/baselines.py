@@ -17,9 +17,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm.auto import tqdm
-from .data import GIVEN, KnowledgeGraph, need_pykeen, sample_triples
-from .ranking import rank, rank_metrics
-from .training import finish_run, open_run, own_device, run_config
+from .data import GIVEN, KnowledgeGraph, need_pykeen
+from .ranking import rank_metrics
+from .training import DevSample, finish_run, open_run, own_device, run_config, state_kept
 
 # %% ../nbs/10_baselines.ipynb #1396329e
 class GraphScorer:
@@ -71,13 +71,14 @@ class Settings:
     batch_size:int = 512 # triples, or pairs with lcwa
     epochs:int = 100
     evaluations:int = 5 # how often dev is ranked; the best state is kept
-    dev_triples:int = 500 # of dev, ranked then against all entities
+    dev_triples:int = 500 # of dev's choosing half, ranked then against all entities
+    own_last:bool = True # choose and use the model with the query's own entity last, see `OwnLast`
     seed:int = 0
 
 # %% ../nbs/10_baselines.ipynb #681af77c
 def _sun(dim, batch, negatives, gamma, temperature, lr, steps, n_train, **model): # Sun et al. 2019
     return dict(model_kwargs=dict(embedding_dim=dim, **model), loss="nssa", loss_kwargs=dict(margin=gamma, adversarial_temperature=temperature), negatives=negatives,
-                lr=lr, batch_size=batch, epochs=-(-steps*batch//n_train), evaluations=20)
+                lr=lr, batch_size=batch, epochs=-(-steps*batch//n_train), evaluations=20, own_last=False)
 
 def _n3(weight, **more): # a sum of third powers, as in N3 (Lacroix et al. 2018)
     return dict(regularizer="powersum", regularizer_kwargs=dict(weight=weight, p=3.), **more)
@@ -107,7 +108,7 @@ PRESETS = { # preset → (model, graph or None for any) → settings
         ("distmult", "fb15k-237"): _sun(2000, 1024, 256, 200., 1., 1e-3, 100_000, 272_115, **_n3(1e-5)),
         ("complex", "wn18rr"): _sun(500, 512, 1024, 200., 1., 2e-3, 80_000, 86_835, **_n3(5e-6)),
         ("complex", "fb15k-237"): _sun(1000, 1024, 256, 200., 1., 1e-3, 100_000, 272_115, **_n3(1e-5)),
-        ("conve", "wn18rr"): _CONVE, ("conve", "fb15k-237"): _CONVE,
+        ("conve", "wn18rr"): dict(_CONVE, own_last=False), ("conve", "fb15k-237"): dict(_CONVE, own_last=False),
         ("rotate", "wn18rr"): _sun(500, 512, 1024, 6., 0.5, 5e-5, 80_000, 86_835),
         ("rotate", "fb15k-237"): _sun(1000, 1024, 256, 9., 1., 5e-5, 100_000, 272_115)},
 }
@@ -187,7 +188,8 @@ def train_baseline(
     from pykeen.training.training_loop import NonFiniteLossError, NoTrainingBatchError
     net, loop, factory = build(s, kg.n_entities, kg.n_relations, kg.train)
     checkpoint = open_run(out, run_config(kg, "lp", s, pykeen=version("pykeen")))
-    dev = sample_triples(kg.dev, s.dev_triples, np.random.default_rng([s.seed, 1])) if s.evaluations else kg.dev[:0]
+    choose = s.evaluations and s.dev_triples and len(kg.dev)
+    dev = DevSample(kg, s.dev_triples, kg.n_entities, s.seed, s.own_last) if choose else None
     done, seen, best = 0, [], {}
     if checkpoint:
         best, said = restore_state(checkpoint, net, loop.optimizer)
@@ -202,7 +204,7 @@ def train_baseline(
                             use_tqdm=progress, use_tqdm_batch=False, tqdm_kwargs=dict(leave=False), checkpoint_directory=out/"checkpoints")
             except NonFiniteLossError: raise ValueError(f"{s.model} diverged between epochs {done} and {until}: its loss is not a number any more; try a lower lr than {s.lr}") from None
             except NoTrainingBatchError: raise ValueError(f"{s.model} needs whole batches, and {kg.name} has not enough triples for one of {s.batch_size}; lower batch_size") from None
-        found = rank_metrics(rank(GraphScorer(net), kg, dev, top_k=1, progress=False)["rank_realistic"]) if len(dev) else {}
+        found = rank_metrics(dev.rank(GraphScorer(net), top_k=1, progress=False)["rank_realistic"]) if dev else {}
         seen.append({"step": until, "seconds": time.time() - start, **found})
         if not found or found["mrr"] >= max(x["mrr"] for x in seen): best = {k: v.detach().cpu().clone().contiguous() for k, v in net.state_dict().items()}
         bar.update(until - done); bar.set_postfix({"loss": f"{loop.losses_per_epochs[-1]:.4f}", **({"MRR on dev": f"{found['mrr']:.3f}"} if found else {})})
@@ -214,14 +216,14 @@ def train_baseline(
     def save(folder):
         save_file(best, folder/"model.safetensors")
         (folder/"config.json").write_text(json.dumps({"model_type": "pykeen", **asdict(s), "n_entities": kg.n_entities, "n_relations": kg.n_relations}, indent=2) + "\n")
-    finish_run(out, history, seen, save)
+    finish_run(out, history, seen, save, dev and state_kept(dev.protocol, seen))
     return out
 
 def load_baseline(folder:Path|str)->GraphScorer: # folder: `model/` of a run
     "The scorer that `train_baseline` saved."
     need_pykeen("this run's model")
     said = json.loads((Path(folder)/"config.json").read_text())
-    model, _, _ = build(Settings(**{f.name: said[f.name] for f in fields(Settings)}), said["n_entities"], said["n_relations"])
+    model, _, _ = build(Settings(**{f.name: said[f.name] for f in fields(Settings) if f.name in said}), said["n_entities"], said["n_relations"])
     model.load_state_dict(load_file(Path(folder)/"model.safetensors"))
     return GraphScorer(model)
 

@@ -36,7 +36,7 @@ def flop_per_sequence(
 def split_cost(scorer:CrossEncoder, kg:KnowledgeGraph, triples:np.ndarray)->dict: # `queries`, `sequences` and `released_sequences`
     "Sequences that a ranking of `triples` on both sides reads: each distinct query with each distinct text, or each triple with every unknown candidate."
     queries = sum(len(np.unique(triples[:, GIVEN[side]], axis=0)) for side in ("tail", "head"))
-    released = sum(kg.n_entities*len(triples) - len(kg.known[side].lookup(triples)[0]) + len(triples) for side in ("tail", "head"))
+    released = sum(kg.n_entities*len(triples) - len(kg.known(side).lookup(triples)[0]) + len(triples) for side in ("tail", "head"))
     return {"rankings": 2*len(triples), "queries": queries, "sequences": queries*len(scorer.texts), "released_sequences": released}
 
 # %% ../nbs/14_bench.ipynb #f2e6795c
@@ -69,7 +69,10 @@ def released_way(
         ids, types, mask = (torch.zeros(len(chunk), max_length, dtype=torch.long) for _ in range(3))
         for i, (h, r, t) in enumerate(chunk.tolist()):
             parts = tokenizer([kg.entity_texts[h], kg.relation_texts[r], kg.entity_texts[t]], add_special_tokens=False)["input_ids"]
-            while sum(map(len, parts)) > max_length - 4: max(parts, key=len).pop()
+            while sum(map(len, parts)) > max_length - 4: # of equally long ones the tail gives way, as in the release
+                longest = max(map(len, parts))
+                alone = [p for p in parts if len(p) == longest]
+                (alone[0] if len(alone) == 1 else parts[2]).pop()
             seq, n = [cls] + parts[0] + [sep] + parts[1] + [sep] + parts[2] + [sep], len(parts[0]) + 2
             ids[i, :len(seq)], mask[i, :len(seq)], types[i, n:n + len(parts[1]) + 1] = torch.tensor(seq), 1, 1
         inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}

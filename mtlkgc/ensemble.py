@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
-from .data import GIVEN, AnswerIndex, KnowledgeGraph
-from .ranking import WithoutLoops, among, best_columns, filter_known, query_blocks
+from .data import CHOOSING, GIVEN, AnswerIndex, KnowledgeGraph
+from .ranking import among, best_columns, filter_known, query_blocks, seldom_loops
 
 # %% ../nbs/11_ensemble.ipynb #30eac5ae
 def standardise(
@@ -80,21 +80,29 @@ class Ensemble:
 # %% ../nbs/11_ensemble.ipynb #e92ad29f
 def margins(
     team, # an `Ensemble` or a `Shortlist` of `M` scorers, whose weights are not read
-    kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
+    kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]` of dev
+    own_last:bool=False, # put the query's own entity last, as in `OwnLast`
     progress:bool=False,
 )->Tensor: # `[M, 2*N, n]` fp32, tails first, then heads; -inf for the answer itself and for other known answers
     "Standardised score of each candidate less that of the answer; 1 for all candidates if the answer is not among them."
-    out = None
-    for side, rows in tqdm(query_blocks(kg, triples, sequences=team.block), desc="scoring dev", unit=" blocks", disable=not progress):
+    out, seldom = None, seldom_loops(kg)
+    blocks = query_blocks(kg, triples, sequences=team.block)
+    for side, rows in tqdm(blocks, desc="scoring dev", unit=" blocks", disable=not progress):
         some = triples[rows]
         _, first, query = np.unique(some[:, GIVEN[side]], axis=0, return_index=True, return_inverse=True)
         at, z = team.read(some[first], side)
         z, hide = z[:, query.ravel()], torch.zeros(len(some), kg.n_entities)
-        target = filter_known(hide, some, kg, side)[:, None]
-        if at is None: mine, there = target, torch.ones_like(target, dtype=bool)
-        else:
+        target = filter_known(hide, some, kg, side, known_from=CHOOSING)[:, None]
+        there = torch.ones_like(target, dtype=bool)
+        if own_last:
+            behind, own = np.flatnonzero(seldom[some[:, 1]]), torch.from_numpy(some[:, GIVEN[side][0]])
+            hide[behind, own[behind]] = -torch.inf
+            there[behind] &= target[behind] != own[behind, None]
+        mine = target
+        if at is not None:
             at = at[query.ravel()]
-            hide, there, mine = hide.gather(1, at), (at == target).any(1, keepdim=True), (at == target).int().argmax(1, keepdim=True)
+            hide, there = hide.gather(1, at), there & (at == target).any(1, keepdim=True)
+            mine = (at == target).int().argmax(1, keepdim=True)
         hide.scatter_(1, mine, -torch.inf)
         if out is None: out = torch.empty(len(z), 2*len(triples), z.shape[2])
         out[:, rows + (side == "head")*len(triples)] = torch.where(there, z - z.gather(2, mine.expand(len(z), -1, -1)) + hide, 1.)
@@ -125,25 +133,29 @@ def fit(
     margin:Tensor, # `[M, 2*N, n]`, of `margins`
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]` of dev
     folds:int=5,
-)->dict: # `by`, `weights`, `held_out`: for each way to group, MRR of queries that were not fitted, and `members_alone`: MRR of each
-    "Choose weights, and how finely they differ, by MRR."
+)->dict: # `by`, `weights`, and MRR: `held_out`, for each way to group, of queries that were not fitted; `members_alone`
+    "Choose weights, and how finely they differ, or the best member alone, by MRR."
     sides, kinds = ("tail", "head"), cardinality(kg)
     group = {by: np.concatenate([groups(kinds, triples, side, by) for side in sides]) for by in BY}
     fold = np.concatenate([np.unique(triples[:, GIVEN[side]], axis=0, return_inverse=True)[1].ravel() % folds for side in sides])
+    if fold.max() == 0: raise ValueError("weights are fitted and judged on different queries; two or more are needed")
     def weights(by, rows): # of each group, from some rows
         everything = select(margin[:, rows])
         return {"all": everything, **{str(g): select(margin[:, rows & (group[by] == g)]) for g in np.unique(group[by]) if by != "all" and (rows & (group[by] == g)).any()}}
     held_out = {}
     for by in BY:
         found = []
-        for f in range(folds):
+        for f in np.unique(fold):
             w = weights(by, fold != f)
             for g in np.unique(group[by][fold == f]):
                 of = torch.tensor(w.get(g, w["all"]))
                 found.append(reciprocal_ranks(_weighted(of, margin[:, (fold == f) & (group[by] == g)])))
         held_out[by] = torch.cat(found).mean().item()
     by = max(BY, key=lambda b: held_out[b]) # the coarsest of equals
-    return {"by": by, "weights": weights(by, fold >= 0), "held_out": held_out, "members_alone": [reciprocal_ranks(m).mean().item() for m in margin]}
+    alone = [reciprocal_ranks(m).mean().item() for m in margin]
+    found = {"held_out": held_out, "members_alone": alone}
+    if max(alone) < held_out[by]: return {"by": by, "weights": weights(by, fold >= 0), **found}
+    return {"by": "all", "weights": {"all": [float(i == np.argmax(alone)) for i in range(len(margin))]}, **found}
 
 def _weighted(weights, margin): # -inf stays -inf where a weight is 0
     return sum(w*m for w, m in zip(weights, margin) if w > 0)
@@ -158,7 +170,7 @@ class Shortlist:
         weights:dict[str, list[float]], # group → weights of `first` and of each reader
         by:str="all", # one of `BY`
     ):
-        self.first, self.readers, self.k, self.E = WithoutLoops(first, kg), readers, k, kg.n_entities
+        self.first, self.readers, self.k, self.E = first, readers, k, kg.n_entities
         self.kinds, self.weights, self.by = cardinality(kg), weights, by
         self.trained, self.block = {side: AnswerIndex(kg.train, side) for side in ("head", "tail")}, getattr(first, "block", 10_000)
 

@@ -21,7 +21,7 @@ def labels(
 )->list[str]: # all different
     "The run of each ranking, and what else tells them apart. Raises `DataError` if one is given twice."
     said = [(r.name, f"{r.header['split']} ({r.header['triples']})", r.header["scored_by"], r.header.get("precision", "fp32"),
-             f"own entity {'last' if r.header.get('no_loops') else 'in'}") for r in rankings]
+             f"own entity {r.own_entity}") for r in rankings]
     differ = [i for i in range(5) if i == 0 or len({s[i] for s in said}) > 1]
     out = [", ".join(s[i] for i in differ) for s in said]
     if len(set(out)) < len(out): raise DataError(f"the same ranking is given twice, or two that nothing tells apart: {'; '.join(out)}")
@@ -113,12 +113,12 @@ def plot_run_vs_run(
 # %% ../nbs/09_plots.ipynb #c8897f75
 def differences(
     a:Rankings, b:Rankings, metric:str="mrr", # "mr", "mrr", "hits@1", "hits@3" or "hits@10"
-)->np.ndarray: # `[T]`, one for each triple, its sides averaged
+)->pd.Series: # by head, relation and tail; the sides of a triple averaged
     "What each triple adds to the difference b − a of a metric; their mean is that difference."
     if metric not in ("mr", "mrr", "hits@1", "hits@3", "hits@10"): raise DataError(f"no metric {metric!r}; there are mr, mrr, hits@1, hits@3 and hits@10")
     rows = compare(a, b)
     one = {rank: rank_metrics([rank])[metric] for rank in np.unique(rows[["a", "b"]])}
-    return (rows.b.map(one) - rows.a.map(one)).groupby([rows["head"], rows["relation"], rows["tail"]]).mean().to_numpy()
+    return (rows.b.map(one) - rows.a.map(one)).groupby([rows["head"], rows["relation"], rows["tail"]]).mean()
 
 # %% ../nbs/09_plots.ipynb #259e7fb1
 def bootstrap(
@@ -126,11 +126,16 @@ def bootstrap(
     n:int=10_000, # resamples
     seed:int=0,
 )->dict[str, float]: # `difference`, and `low` and `high`, the 2.5 and 97.5 percentiles
-    "Difference b − a of a metric, with its paired bootstrap 95 % interval over test triples."
+    """Difference b − a of a metric, with its paired bootstrap 95 % interval.
+
+    Drawn with replacement are pairs of entities, each with all its test triples."""
     d = differences(a, b, metric)
-    values, counts = np.unique(d, return_counts=True)
-    means = np.random.default_rng(seed).multinomial(len(d), counts/len(d), size=n) @ values/len(d) # [n]
-    low, high = np.quantile(means, [0.025, 0.975])
+    first, second = np.sort([d.index.get_level_values(side).astype(object) for side in ("head", "tail")], axis=0)
+    pairs = d.groupby([first, second]).agg(["sum", "size"])
+    values, counts = np.unique(pairs, axis=0, return_counts=True) # [V, 2]: sum of differences, number of triples
+    drawn = np.random.default_rng(seed).multinomial(len(pairs), counts/len(pairs), size=n) # [n, V]
+    total, triples = (drawn @ values).T
+    low, high = np.quantile(total/triples, [0.025, 0.975])
     return {"difference": float(d.mean()), "low": float(low), "high": float(high)}
 
 # %% ../nbs/09_plots.ipynb #c873e658
@@ -142,4 +147,4 @@ def plot_differences(
     ax = _axes(2)
     ax.errorbar(at.difference, at.index, xerr=[at.difference - at.low, at.high - at.difference], fmt="o", capsize=4)
     ax.axvline(0, ls=":", color="grey"); ax.margins(y=0.2); ax.invert_yaxis()
-    return _finish(ax, xlabel="difference, 95 % interval over test triples", title=f"{labels(a, b)[1]} − {labels(a, b)[0]}")
+    return _finish(ax, xlabel="difference, 95 % interval over pairs of entities", title=f"{labels(a, b)[1]} − {labels(a, b)[0]}")

@@ -31,16 +31,19 @@ class NegativeSampler:
         rng:np.random.Generator,
     )->np.ndarray: # `[B, K, 3]`
         "Corrupt each triple `k` times. Raises `ValueError` if a triple has no unknown corruption."
-        out = np.repeat(positives[:, None], self.k, 1)
-        todo = np.nonzero(np.ones(out.shape[:2], bool))
-        for _ in range(1000):
+        out = np.repeat(positives, self.k, 0) # [B*K, 3]
+        side, todo = rng.choice([0, 2], len(out)), np.arange(len(out))
+        for tries in range(2000):
+            if tries == 1000: side[todo] = 2 - side[todo] # everything seems to be known on their side
             new = out[todo]
-            new[np.arange(len(new)), rng.choice([0, 2], len(new))] = rng.integers(self.E, size=len(new))
-            bad = self.is_known(new)
-            out[tuple(i[~bad] for i in todo)] = new[~bad]
-            todo = tuple(i[bad] for i in todo)
-            if not len(todo[0]): return out
-        raise ValueError(f"found no negative for triple number {tuple(positives[todo[0][0]].tolist())}: nearly all its corruptions are training triples")
+            new[np.arange(len(new)), side[todo]] = rng.integers(self.E, size=len(new))
+            known = self.is_known(new)
+            out[todo[~known]] = new[~known]
+            todo = todo[known]
+            if not len(todo): return out.reshape(len(positives), self.k, 3)
+        triple = tuple(positives[todo[0]//self.k].tolist())
+        raise ValueError(f"found no negative for the triple of numbers {triple}: "
+                         "nearly all its corruptions are training triples")
 
 # %% ../nbs/04_samplers.ipynb #1fd551cc
 def shuffle_pool(
@@ -59,12 +62,13 @@ class Schedule(torch.utils.data.Dataset):
         tasks:tuple[str, ...], # a subset of `TASKS`
         batch_size:int=32, # B, training triples in a batch
         negatives:int=5, # K, for each triple of LP and RR
+        rr_negatives:int|None=None, # K of RR, if it is another
         epochs:int=3,
         seed:int=0,
         share:tuple[int, int]=(0, 1), # (i, n): the i-th part of every batch, of n processes that train together
     ):
         self.kg, self.tkg, self.tasks, self.B, self.epochs, self.seed, self.share = kg, tkg, tasks, batch_size, epochs, seed, share
-        self.sampler = NegativeSampler(kg, negatives)
+        self.samplers = {task: NegativeSampler(kg, k) for task, k in (("lp", negatives), ("rr", rr_negatives or negatives))}
         self.train = torch.from_numpy(kg.train)
         self.lengths = tkg.sequence_lengths(tkg.triple_parts(self.train)).numpy()
         self.per_task = -(-len(kg.train)//batch_size) # batches of one task in an epoch
@@ -100,7 +104,8 @@ def __getitem__(self:Schedule, step:int)->dict: # as `task_batch`; with several 
     "The mini-batch of a step, or this process's share of it."
     epoch, task, i = self.turn(step)
     rows, (process, n) = self.batches[task][i], self.share
-    negatives = None if task == "rp" else torch.from_numpy(self.sampler(self.kg.train[rows], self.rng(epoch, task, i)))
+    corrupt, negatives = self.samplers.get(task), None
+    if corrupt: negatives = torch.from_numpy(corrupt(self.kg.train[rows], self.rng(epoch, task, i)))
     if n == 1: return task_batch(self.tkg, task, self.train[rows], negatives)
     mine = np.arange(process, len(rows), n)
     some = mine if len(mine) else [0] # a process without a triple reads one that does not count

@@ -7,6 +7,7 @@ __all__ = ['LIKE_BERT', 'PRECISIONS', 'BertReader', 'reader', 'single_threaded',
 
 # %% ../nbs/05_scoring.ipynb #038ea4df
 import copy, ctypes
+from functools import cache
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 import numpy as np
@@ -65,8 +66,9 @@ def _hand_back():
     try: ctypes.CDLL("libc.so.6").malloc_trim(0)
     except (OSError, AttributeError): pass # another C library
 
+@cache
 def single_threaded(n:int)->ThreadPoolExecutor:
-    "Workers whose PyTorch uses one core each; other threads keep all of them."
+    "Workers whose PyTorch uses one core each; other threads keep all of them. One pool serves all scorers."
     pool, all_here = ThreadPoolExecutor(n), Barrier(n)
     def begin(): torch.set_num_threads(1); all_here.wait() # so that each worker does it once
     for f in [pool.submit(begin) for _ in range(n)]: f.result()

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'Hyperparameters', 'hyperparameters', 'own_device', 'on_cpu', 'processes_together', 'DevSample',
-           'MultiTaskTrainer', 'history', 'log', 'write_atomically', 'run_config', 'config_hash', 'open_run',
-           'training_arguments', 'saves_when_interrupted', 'train', 'finish_run']
+           'MultiTaskTrainer', 'history', 'log', 'write_atomically', 'write_json', 'now', 'run_config', 'config_hash',
+           'open_run', 'training_arguments', 'saves_when_interrupted', 'train', 'state_kept', 'finish_run']
 
 # %% ../nbs/07_training.ipynb #33754b1a
 import hashlib, json, os, platform, shutil, signal, sys, threading, time
@@ -21,9 +21,9 @@ from accelerate.utils import gather_object
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 from . import __version__
-from .data import DataError, KnowledgeGraph, sample_triples
+from .data import CHOOSING, DataError, KnowledgeGraph, halves_of_dev, sample_triples
 from .model import MtlkgcModel, new_model, parse_tasks
-from .ranking import WithoutLoops, rank, rank_metrics
+from .ranking import OwnLast, rank, rank_metrics
 from .samplers import Schedule
 from .scoring import CrossEncoder
 from .tasks import task_loss
@@ -39,20 +39,23 @@ class Hyperparameters:
     epochs:int = 3 # each task sees each training triple once an epoch
     batch_size:int = 32 # training triples in a batch
     negatives:int = 3 # for each triple of LP and RR
+    rr_negatives:int|None = None # for each triple of RR, if another number
     margin:float = 0.1 # λ of relevance ranking
     lr:float = 2e-4 # peak learning rate of AdamW
     schedule:str = "linear" # any of Hugging Face's `SchedulerType`; "constant" is none
     warmup:float = 0.06 # share of the steps
     weight_decay:float = 0.01
-    clip:float = 1.0 # largest norm of the gradient
+    clip:float = 1.0 # largest norm of the gradient; 0 is no limit
     evaluations:int = 3 # how often the model is ranked on a sample of dev; the best state is kept
     dev_triples:int = 50 # of that sample
+    own_last:bool = True # choose and use the model with the query's own entity last, see `OwnLast`
     dev_candidates:int = 200 # entities that compete in it
     seed:int = 0
 
 PRESETS = {
     "cpu": {}, # the defaults
-    "paper": dict(encoder="bert-base", lr=2e-5, schedule="constant", warmup=0.0, weight_decay=0.0, negatives=10, evaluations=3),
+    "paper": dict(encoder="bert-base-cased", lr=2e-5, schedule="constant", warmup=0.0, clip=0.0,
+                  negatives=10, rr_negatives=1, own_last=False),
 }
 
 def hyperparameters(preset:str="cpu", **changes)->Hyperparameters:
@@ -63,9 +66,10 @@ def hyperparameters(preset:str="cpu", **changes)->Hyperparameters:
     hp = Hyperparameters(**{**PRESETS[preset], **changes})
     for name in ("epochs", "batch_size", "negatives", "max_length", "dev_candidates"):
         if getattr(hp, name) < 1: raise ValueError(f"{name} must be at least 1, not {getattr(hp, name)}")
-    for name in ("lr", "clip"):
-        if not getattr(hp, name) > 0: raise ValueError(f"{name} must be positive, not {getattr(hp, name)}")
-    for name in ("evaluations", "dev_triples", "seed", "margin", "weight_decay", "warmup"):
+    if hp.rr_negatives is not None and hp.rr_negatives < 1:
+        raise ValueError(f"rr_negatives must be at least 1, not {hp.rr_negatives}")
+    if not hp.lr > 0: raise ValueError(f"lr must be positive, not {hp.lr}")
+    for name in ("clip", "evaluations", "dev_triples", "seed", "margin", "weight_decay", "warmup"):
         if getattr(hp, name) < 0: raise ValueError(f"{name} must not be negative, not {getattr(hp, name)}")
     return hp
 
@@ -82,18 +86,32 @@ def processes_together()->PartialState:
 
 # %% ../nbs/07_training.ipynb #c3928c4d
 class DevSample:
-    "A fixed sample of dev triples and competing entities, ranked to compare states of a model."
-    def __init__(self, kg:KnowledgeGraph, triples:int, candidates:int, seed:int):
+    "A fixed sample of dev triples and competing entities, ranked to compare states of a model, or models."
+    def __init__(self, kg:KnowledgeGraph, triples:int, candidates:int, seed:int, own_last:bool):
         rng = np.random.default_rng([seed, 1])
-        self.kg, self.triples = kg, sample_triples(kg.dev, triples, rng)
+        self.kg, self.own_last = kg, own_last
+        self.triples = sample_triples(halves_of_dev(kg)["choose"], triples, rng)
         self.candidates = None
         if candidates < kg.n_entities: # all answers compete too
             self.candidates = np.union1d(rng.choice(kg.n_entities, candidates, replace=False), self.triples[:, [0, 2]])
 
+    @property
+    def protocol(self)->dict:
+        "What was asked, in words that a header holds."
+        candidates = self.kg.n_entities if self.candidates is None else len(self.candidates)
+        return {"on": f"{len(self.triples)} triples of dev's choosing half", "candidates": candidates,
+                "filtered_by": "+".join(CHOOSING), "own_entity": "last" if self.own_last else "competes"}
+
+    def rank(self, scorer, **kwargs)->pa.Table: # rows of `SCHEMA`; `kwargs` as for `mtlkgc.ranking.rank`
+        "Rank the sample by a scorer."
+        scorer = OwnLast(scorer, self.kg) if self.own_last else scorer
+        return rank(scorer, self.kg, self.triples, candidates=self.candidates, known_from=CHOOSING, **kwargs)
+
     def __call__(self, model:MtlkgcModel, tkg:TokenizedKG)->dict[str, float]: # as `rank_metrics`
-        "Filtered metrics of both sides together."
-        state = processes_together() # each ranks a share
-        table = rank(WithoutLoops(CrossEncoder(model, tkg), self.kg), self.kg, self.triples, top_k=1, candidates=self.candidates, share=(state.process_index, state.num_processes), progress=False)
+        "Filtered metrics of both sides together; each process ranks a share."
+        state = processes_together()
+        share = (state.process_index, state.num_processes)
+        table = self.rank(CrossEncoder(model, tkg), top_k=1, share=share, progress=False)
         return rank_metrics(pa.concat_tables(gather_object([table]))["rank_realistic"])
 
 # %% ../nbs/07_training.ipynb #37840839
@@ -158,6 +176,14 @@ def write_atomically(path:Path, write):
     write(tmp)
     os.replace(tmp, path)
 
+def write_json(path:Path, what):
+    "Write something as JSON, whole or not at all."
+    write_atomically(path, lambda f: f.write_text(json.dumps(what, indent=2) + "\n"))
+
+def now()->str:
+    "Date and time in UTC, to the second."
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
 MultiTaskTrainer.history, MultiTaskTrainer.log, MultiTaskTrainer._save_checkpoint = history, log, _save_checkpoint
 
 # %% ../nbs/07_training.ipynb #41d41021
@@ -185,7 +211,7 @@ def open_run(out:Path, config:dict)->Path|None: # the checkpoint to continue fro
         checkpoints = [p for p in (out/"checkpoints").glob("checkpoint-*") if (p/"trainer_state.json").is_file()]
         return max(checkpoints, key=lambda p: int(p.name.split("-")[1]), default=None)
     out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out/"config.json", lambda f: f.write_text(json.dumps(config, indent=2) + "\n"))
+    write_json(out/"config.json", config)
 
 # %% ../nbs/07_training.ipynb #3d8046be
 def training_arguments(
@@ -246,8 +272,10 @@ def train(
     model, tokenizer = new_model(hp.encoder, kg.n_relations, tasks, hp.pooled)
     places = getattr(model.encoder.config, "max_position_embeddings", None)
     if places and hp.max_length > places: raise ValueError(f"max_length={hp.max_length} is more than the {places} tokens that {hp.encoder} can read")
-    schedule = Schedule(kg, TokenizedKG(kg, tokenizer, hp.max_length), parse_tasks(tasks), hp.batch_size, hp.negatives, hp.epochs, hp.seed, (state.process_index, state.num_processes))
-    dev = DevSample(kg, hp.dev_triples, hp.dev_candidates, hp.seed) if hp.evaluations and hp.dev_triples and len(kg.dev) else None
+    schedule = Schedule(kg, TokenizedKG(kg, tokenizer, hp.max_length), parse_tasks(tasks), hp.batch_size, hp.negatives, hp.rr_negatives,
+        hp.epochs, hp.seed, (state.process_index, state.num_processes))
+    choose = hp.evaluations and hp.dev_triples and len(kg.dev)
+    dev = DevSample(kg, hp.dev_triples, hp.dev_candidates, hp.seed, hp.own_last) if choose else None
     args = training_arguments(hp, out, min(len(schedule), max_steps or len(schedule)), bool(dev), **{"disable_tqdm": not progress, **(trainer_args or {})})
     past = []
     if checkpoint:
@@ -260,18 +288,25 @@ def train(
     if state.is_main_process:
         seen = [{k.removeprefix("eval_"): v for k, v in row.items() if k == "step" or k.startswith("eval_")} for row in trainer.state.log_history if "eval_mrr" in row]
         def save(folder): trainer.model.save_pretrained(folder); tokenizer.save_pretrained(folder)
-        finish_run(out, trainer.history(), seen, save)
+        finish_run(out, trainer.history(), seen, save, dev and state_kept(dev.protocol, seen))
     state.wait_for_everyone()
     return out
+
+def state_kept(protocol:dict, seen:list[dict])->dict:
+    "Which state a run keeps, chosen how and when: what the rankings of its test split will say."
+    best = max(seen, key=lambda row: row["mrr"])
+    return {"what": f"the state of step {best['step']}, of {len(seen)} states", "by": "MRR", **protocol, "when": now()}
 
 def finish_run(
     out:Path, history:pd.DataFrame, seen:list[dict], # `seen`: metrics of dev, each with its `step`
     save, # called with an empty folder, to put the model there
+    choice:dict|None=None, # of `state_kept`, if dev chose
 ):
-    "Write history, dev metrics and, last of all, the model; then the checkpoints can go."
+    "Write history, dev metrics, what dev chose and, last of all, the model; then the checkpoints can go."
     write_atomically(out/"history.parquet", lambda f: history.to_parquet(f, index=False))
     (out/"metrics").mkdir(exist_ok=True)
-    write_atomically(out/"metrics"/"selection.json", lambda f: f.write_text(json.dumps(seen, indent=2) + "\n"))
+    write_json(out/"metrics"/"selection.json", seen)
+    write_json(out/"metrics"/"choices.json", [choice] if choice else [])
     tmp = out/"model.tmp"
     shutil.rmtree(tmp, ignore_errors=True); tmp.mkdir()
     save(tmp)

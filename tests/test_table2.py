@@ -32,7 +32,12 @@ def test_table2(tmp_path, tiny):
     queries = sum(len(pd.DataFrame(kg.test[:, given]).drop_duplicates()) for given in ([0, 1], [2, 1]))
     for run in ("nations_lp", "nations_lp_rp_rr"):
         assert read[f"ranking {run} test"] == queries * len(set(kg.entity_texts))
-    assert len(list((tmp_path / "nations_trials").iterdir())) == 7
+    trials = [p.name for p in (tmp_path / "nations_trials").iterdir()]
+    assert {mix: sum(t.startswith(f"{mix[8:]}_") and "=" in t for t in trials) for mix in ("nations_lp_rr", "nations_lp_rp_rr")} == {
+        "nations_lp_rr": 6, "nations_lp_rp_rr": 6}  # six changes are tried for each mix, beside the defaults
+    assert sum(t.startswith(("lp_lr", "lp_neg", "lp_pooled", "lp_defaults")) for t in trials) == 6  # a margin means nothing to LP
+    assert all((tmp_path / "nations_trials" / t / "rankings" / "dev").is_dir() for t in trials)
+    assert "the mixes did not do equal work; steps: lp+rp+rr" in done.stdout
     assert all(0 < line["share of limit"] < 1.5 for line in lines if line["sequences"])
     again = table2(tmp_path, tiny, 10)
     assert again.stdout == done.stdout and "the whole test split" in again.stdout
