@@ -41,7 +41,7 @@ def mix(
     where = {turn: step for step, turn in enumerate(schedule.order)}
     for task in schedule.tasks:
         looked_at = [schedule[where[task, int(i)]]["input_ids"] for i in rng.choice(schedule.per_task, min(some, schedule.per_task), replace=False)]
-        n, K = len(schedule.train)*schedule.epochs, 0 if task == "rp" else schedule.sampler.k
+        n, K = len(schedule.train)*schedule.epochs, 0 if task == "rp" else schedule.samplers[task].k
         rows[task] = {"batches": schedule.per_task*schedule.epochs, "sequences": n*(1 + K), "tokens": n*(1 + K)*sum(x.numel() for x in looked_at)//sum(len(x) for x in looked_at)}
     return pd.DataFrame(rows).T.rename_axis("task")
 
@@ -185,7 +185,7 @@ def update(self:TaskMixPicker):
             tkg = TokenizedKG(kg, tokenizer, hp.max_length)
             self.speed = {key: (kg, tkg, training_speed(model, Schedule(kg, tkg, ("lp",), hp.batch_size, hp.negatives)))}
         self.kg, tkg, speed = self.speed[key]
-        mixed = mix(Schedule(self.kg, tkg, tuple(what["tasks"].split("+")), hp.batch_size, hp.negatives, hp.epochs, hp.seed))
+        mixed = mix(Schedule(self.kg, tkg, tuple(what["tasks"].split("+")), hp.batch_size, hp.negatives, hp.rr_negatives, hp.epochs, hp.seed))
         minutes = mixed.tokens.sum()/speed/60
         self.meaning.value = f"<b>{mixed.batches.sum():,}</b> steps, <b>{mixed.sequences.sum():,}</b> sequences, about <b>{f'{minutes/60:.1f} hours' if minutes > 90 else f'{minutes:.1f} minutes'}</b> on this machine"
         self.picture.value = png(plot_mix(mixed))

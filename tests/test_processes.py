@@ -47,7 +47,7 @@ def test_two_processes_do_what_one_does(calm_encoder, tmp_path):
         torch.testing.assert_close(a[name], b[name], atol=1e-4, rtol=1e-3, msg=name)
     assert json.loads((two / "config.json").read_text())["made_with"]["processes"] == 2
 
-    assert sh2("rank", two).count("both") == 1  # one of them speaks
+    assert sh2("rank", two).count("both, own entity last") == 1  # one of them speaks
     together = Rankings.load(two).rows
     for file in [*(two / "rankings" / "test").iterdir(), two / "metrics" / "test.json"]:
         file.unlink()
