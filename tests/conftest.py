@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from mtlkgc.data import load_kg
+from mtlkgc.benchmarks import load_kg
 from mtlkgc.model import tiny_encoder
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -24,8 +24,8 @@ def tiny(tmp_path_factory, nations):
 
 def start(*args):
     "Start the command line in a process of its own."
-    return subprocess.Popen([sys.executable, "-c", "from mtlkgc.cli import main; main()", *map(str, args)], text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    command = [sys.executable, "-c", "from mtlkgc.cli import main; main()", *map(str, args)]
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def sh(*args):

@@ -10,8 +10,8 @@ import torch
 from conftest import sh
 from safetensors.torch import load_file
 
+from mtlkgc import Run
 from mtlkgc.model import tiny_encoder
-from mtlkgc.results import ROW, Rankings
 
 
 @pytest.fixture(scope="module")
@@ -27,30 +27,34 @@ def calm_encoder(nations, tmp_path_factory):
 
 def sh2(*args):
     "The command line under torchrun, in two processes."
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "mtlkgc.cli", *map(str, args)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [sys.executable, *launcher, "-m", "mtlkgc.cli", *map(str, args)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def test_two_processes_do_what_one_does(calm_encoder, tmp_path):
-    options = ("--encoder", calm_encoder, "--epochs", 1, "--lr", "1e-3", "--negatives", 2, "--batch-size", 33, "--evaluations", 2)
-    one, two = tmp_path / "one", tmp_path / "two"
-    sh("train", "nations", "--out", one, *options)
-    assert "saved in" in sh2("train", "nations", "--out", two, *options)
+    options = ("--encoder", calm_encoder, "--epochs", 1, "--lr", "1e-3", "--negatives", 2,
+               "--batch-size", 33, "--evaluations", 2)
+    one, two = Run(tmp_path / "one"), Run(tmp_path / "two")
+    sh("train", "nations", "--out", one.folder, *options)
+    assert "saved in" in sh2("train", "nations", "--out", two.folder, *options)
 
-    a, b = (pd.read_parquet(run / "history.parquet") for run in (one, two))
-    assert a[["step", "task", "sequences", "tokens"]].equals(b[["step", "task", "sequences", "tokens"]])  # one task a step, the same one
+    a, b = one.history(), two.history()
+    same = ["step", "task", "sequences", "tokens"]  # one task a step, the same one
+    assert a[same].equals(b[same])
     torch.testing.assert_close(torch.tensor(a.loss), torch.tensor(b.loss), atol=1e-4, rtol=1e-4)
-    a, b = (load_file(run / "model" / "model.safetensors") for run in (one, two))
+    a, b = (load_file(run.model_folder / "model.safetensors") for run in (one, two))
     for name in a:
         torch.testing.assert_close(a[name], b[name], atol=1e-4, rtol=1e-3, msg=name)
-    assert json.loads((two / "config.json").read_text())["made_with"]["processes"] == 2
+    assert two.config["made_with"]["processes"] == 2
 
-    assert sh2("rank", two).count("both, own entity last") == 1  # one of them speaks
-    together = Rankings.load(two).rows
-    for file in [*(two / "rankings" / "test").iterdir(), two / "metrics" / "test.json"]:
+    assert sh2("rank", two.folder).count("both, own entity last") == 1  # one of them speaks
+    together = two.rankings().rows
+    for file in [*(two.ranking_folder / "test").iterdir(), two.metrics_file("test")]:
         file.unlink()
-    sh("rank", two)
-    alone = Rankings.load(two).rows
-    pd.testing.assert_frame_equal(alone.sort_values(ROW, ignore_index=True), together.sort_values(ROW, ignore_index=True))
+    sh("rank", two.folder)
+    alone = two.rankings().rows
+    pd.testing.assert_frame_equal(alone, together)

@@ -1,6 +1,6 @@
-"""Make the documentation site from the notebooks, with their saved outputs, and from the library's signatures.
+"""Make the documentation site: the notebooks with their saved outputs, and the library's signatures.
 
-    python tools/docs.py        writes _docs/, to be opened or served as it is
+    python tools/docs.py        writes _docs/, static files; to look at them: python -m http.server -d _docs
 """
 import ast
 import importlib
@@ -18,6 +18,7 @@ from pages import markdown
 
 cfg = get_config()
 nbs, pages, site = cfg.nbs_path, cfg.config_path / "_proc" / "pages", cfg.config_path / cfg.doc_path.name
+tools = Path(__file__).parent
 
 
 def formulas(text):
@@ -30,63 +31,115 @@ def formulas(text):
 
 
 def links(text, notebook):
-    "Notebooks become pages; other files and folders are looked up in the repository."
+    "Notebooks become pages and pictures come along; other files and folders are looked up in the repository."
     def target(m):
         base = cfg.config_path if notebook.stem == "index" else notebook.parent
         if re.match(r"[a-z]+:|#", m[1]) or not (base / m[1]).exists():
             return m[0]
         there = (base / m[1]).resolve()
-        if there.suffix == ".ipynb":
+        if there.suffix in (".ipynb", ".png"):
             up = "../" * len(notebook.relative_to(nbs).parents[0].parts)
-            return f"]({up}{there.relative_to(nbs).with_suffix('.md').as_posix()})"
+            page = re.sub("ipynb$", "md", there.relative_to(nbs.resolve()).as_posix())
+            return f"]({up}{page})"
         return f"]({cfg.git_url}/tree/{cfg.branch}/{there.relative_to(cfg.config_path.resolve()).as_posix()})"
     return re.sub(r"\]\(([^)\s]+)\)", target, text)
 
 
-def signature(thing, name):
-    "Markdown of one function, method or class: its head as it is written, comments included, and its docstring."
+SHOWN_AS = {"patch": [], "patch(as_prop=True)": ["@property"], "patch(cls_method=True)": ["@classmethod"]}
+
+
+def head(thing):
+    "A function's or class's head as it is written, comments included; of a class, its public attributes too."
     lines = textwrap.dedent(inspect.getsource(thing)).splitlines()
-    body = ast.parse("\n".join(lines)).body[0].body
-    head = lines[:max(body[0].lineno - 1, 1)] + [lines[x.lineno - 1] for x in body if inspect.isclass(thing) and isinstance(x, ast.AnnAssign)]
-    return f"### {name}\n\n```python\n{chr(10).join(head)}\n```\n\n{thing.__doc__ or ''}\n"
-
-
-def api(module):
-    "Markdown of all that a module exports."
-    lib = importlib.import_module(f"{cfg.lib_name}.{module}")
-    out = [f"# {cfg.lib_name}.{module}\n\n{lib.__doc__ or ''}\n"]
-    for name in lib.__all__:
-        thing = getattr(lib, name)
-        if not (inspect.isclass(thing) or inspect.isfunction(thing)) or thing.__module__ != lib.__name__:
-            continue
-        methods = [(n, m) for n, m in vars(thing).items() if inspect.isfunction(m) and (not n.startswith("_") or n in ("__init__", "__call__")) and m.__code__.co_filename == lib.__file__] if inspect.isclass(thing) else []
-        if not any(thing is m for c in vars(lib).values() if inspect.isclass(c) for m in vars(c).values()):  # a method is shown with its class
-            out += [signature(thing, name), *(signature(m, f"{name}.{n}") for n, m in methods)]
+    node = ast.parse("\n".join(lines)).body[0]
+    body = node.body[0]
+    out = []
+    for decorator in map(ast.unparse, node.decorator_list):
+        out += SHOWN_AS.get(decorator, [f"@{decorator}"])
+    out += lines[node.lineno - 1:body.lineno - 1]
+    if body.lineno == node.lineno:  # all in one line, whose columns are counted in bytes
+        out.append(lines[body.lineno - 1].encode()[:body.col_offset].decode().rstrip())
+    for x in node.body if inspect.isclass(thing) else []:
+        line = lines[x.lineno - 1]
+        if isinstance(x, (ast.AnnAssign, ast.Assign)) and not line.lstrip().startswith("_"):
+            out += lines[x.lineno - 1:x.end_lineno]
     return "\n".join(out)
+
+
+def entry(thing, name, level):
+    "Markdown of one function, method or class."
+    says = inspect.cleandoc(thing.__doc__ or "")
+    return f"{'#' * level} `{name}`\n\n```python\n{head(thing)}\n```\n\n{says}\n"
+
+
+def methods(cls):
+    "Public methods and properties of a class by name; what the library patches onto it is among them."
+    found = {}
+    for name, m in vars(cls).items():
+        for inner in ("fget", "func", "__func__"):  # of properties, cached ones, class and static methods
+            m = getattr(m, inner, m)
+        public = not name.startswith("_") or name in ("__init__", "__call__")
+        if public and inspect.isfunction(m) and Path(m.__code__.co_filename).parent == cfg.lib_path:
+            found[name] = m
+    return found
+
+
+def exported(lib):
+    "Functions and classes that a module exports and defines, by name."
+    things = {name: getattr(lib, name) for name in lib.__all__}
+    return {name: x for name, x in things.items()
+            if (inspect.isclass(x) or inspect.isfunction(x)) and x.__module__ == lib.__name__}
+
+
+def api(lib, libs):
+    "Markdown of all that a module exports, and of what it adds to classes of others."
+    out = [f"# {lib.__name__}\n\n{lib.__doc__ or ''}\n"]
+    for name, thing in exported(lib).items():
+        out.append(entry(thing, name, 3))
+        if inspect.isclass(thing):
+            out += [entry(m, f"{name}.{n}", 4) for n, m in methods(thing).items()]
+    for other in [x for x in libs if x is not lib]:
+        page = other.__name__.split(".")[-1] + ".md"
+        for name, cls in exported(other).items():
+            here = [n for n, m in methods(cls).items() if m.__module__ == lib.__name__]
+            if here and inspect.isclass(cls):
+                names = ", ".join(f"[{n}]({page}#{name.lower()}{n})" for n in here)
+                out.append(f"This module adds methods to [{name}]({page}#{name.lower()}): {names}.\n")
+    return "\n".join(out)
+
+
+def write_page(notebook):
+    "A notebook's page and its pictures; returns the page's path among the pages."
+    where = notebook.relative_to(nbs).with_suffix(".md")
+    text, pictures = markdown(notebook, f"{notebook.stem}_files")
+    files = {where.name: formulas(links(text, notebook)).encode(), **pictures}
+    for name, data in files.items():
+        path = pages / where.parent / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return where
 
 
 def main():
     shutil.rmtree(pages, ignore_errors=True)
-    nav = {"Notebooks": [], "Experiments": [], "API": []}
-    for notebook in sorted(nbs.rglob("[!_.]*.ipynb"), key=lambda p: (p.stem != "index", p)):
-        if ".ipynb_checkpoints" in notebook.parts:
-            continue
-        where = notebook.relative_to(nbs).with_suffix(".md")
-        text, pictures = markdown(notebook, f"{notebook.stem}_files")
-        (pages / where).parent.mkdir(parents=True, exist_ok=True)
-        (pages / where).write_text(formulas(links(text, notebook)), encoding="utf-8")
-        for name, data in pictures.items():
-            (pages / where.parent / name).parent.mkdir(exist_ok=True)
-            (pages / where.parent / name).write_bytes(data)
+    notebooks = [p for p in nbs.rglob("[!_.]*.ipynb") if ".ipynb_checkpoints" not in p.parts]
+    nav, libs = {"Notebooks": [], "Experiments": [], "API": []}, []
+    for notebook in sorted(notebooks, key=lambda p: (p.stem != "index", p)):
+        where = write_page(notebook)
         if where.stem != "index":
             nav["Experiments" if where.parent.name else "Notebooks"].append(where.as_posix())
         if module := re.search(r"default_exp (\w+)", notebook.read_text(encoding="utf-8")):
-            (pages / "api").mkdir(exist_ok=True)
-            (pages / "api" / f"{module[1]}.md").write_text(api(module[1]), encoding="utf-8")
-            nav["API"].append(f"api/{module[1]}.md")
-    config = load_config(str(cfg.config_path / "tools" / "mkdocs.yml"), docs_dir=str(pages), site_dir=str(site), strict=True,
-        site_url=f"{cfg.doc_host}{cfg.doc_baseurl}", repo_url=cfg.git_url, nav=["index.md", *({k: v} for k, v in nav.items())])
-    build(config)
+            libs.append(importlib.import_module(f"{cfg.lib_name}.{module[1]}"))
+    (pages / "api").mkdir()
+    for lib in libs:
+        nav["API"].append(f"api/{lib.__name__.split('.')[-1]}.md")
+        (pages / nav["API"][-1]).write_text(api(lib, libs), encoding="utf-8")
+    shutil.copy(tools / "docs.css", pages)
+    shutil.copytree(nbs / "pictures", pages / "pictures")
+    build(load_config(
+        str(tools / "mkdocs.yml"), docs_dir=str(pages), site_dir=str(site), strict=True,
+        site_url=f"{cfg.doc_host}{cfg.doc_baseurl}", repo_url=cfg.git_url,
+        nav=["index.md", *({title: paths} for title, paths in nav.items())]))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,16 @@ from nbconvert import MarkdownExporter
 from nbconvert.preprocessors import TagRemovePreprocessor
 
 
+def plain(html):
+    "A table without styles."
+    html = re.sub(r"<style.*?</style>|\n\s*", "", html, flags=re.S)
+    return re.sub(r'<table border="1" class="dataframe">', "<table>", html)
+
+
 def markdown(notebook: Path, pictures="pictures"):
-    "Text of a notebook with its saved outputs, and its pictures by path. Directives are obeyed, then left out; so are styles of tables."
+    """Text of a notebook with its saved outputs, and its pictures by path.
+
+    Directives are obeyed, then left out, and so are cells that hold nothing else, and styles of tables."""
     nb = nbformat.read(notebook, 4)
     nb.metadata["language_info"] = {"name": "python"}
     nb.cells = [c for c in nb.cells if not re.search(r"^#\|\s*hide\b", c.source, re.M)]
@@ -20,8 +28,8 @@ def markdown(notebook: Path, pictures="pictures"):
         cell.source = re.sub(r"^#\|.*\n?", "", cell.source, flags=re.M)
         for out in cell.outputs:
             if "text/html" in out.get("data", {}):
-                html = re.sub(r"<style.*?</style>|\n\s*", "", out.data["text/html"], flags=re.S)
-                out.data["text/html"] = re.sub(r'<table border="1" class="dataframe">', "<table>", html)
+                out.data["text/html"] = plain(out.data["text/html"])
+    nb.cells = [c for c in nb.cells if c.source.strip() or c.get("outputs")]
     exporter = MarkdownExporter()
     exporter.register_preprocessor(TagRemovePreprocessor(remove_input_tags={"no-input"}), enabled=True)
     text, resources = exporter.from_notebook_node(nb, {"output_files_dir": pictures})
