@@ -5,6 +5,7 @@
 import ast
 import importlib
 import inspect
+import logging
 import re
 import shutil
 import textwrap
@@ -34,13 +35,14 @@ def links(text, notebook):
     "Notebooks become pages and pictures come along; other files and folders are looked up in the repository."
     def target(m):
         base = cfg.config_path if notebook.stem == "index" else notebook.parent
-        if re.match(r"[a-z]+:|#", m[1]) or not (base / m[1]).exists():
+        file, hash, anchor = m[1].partition("#")
+        if re.match(r"[a-z]+:|$", file) or not (base / file).exists():
             return m[0]
-        there = (base / m[1]).resolve()
+        there = (base / file).resolve()
         if there.suffix in (".ipynb", ".png"):
             up = "../" * len(notebook.relative_to(nbs).parents[0].parts)
             page = re.sub("ipynb$", "md", there.relative_to(nbs.resolve()).as_posix())
-            return f"]({up}{page})"
+            return f"]({up}{page}{hash}{anchor})"
         return f"]({cfg.git_url}/tree/{cfg.branch}/{there.relative_to(cfg.config_path.resolve()).as_posix()})"
     return re.sub(r"\]\(([^)\s]+)\)", target, text)
 
@@ -121,6 +123,7 @@ def write_page(notebook):
 
 
 def main():
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")  # why a strict build ended
     shutil.rmtree(pages, ignore_errors=True)
     notebooks = [p for p in nbs.rglob("[!_.]*.ipynb") if ".ipynb_checkpoints" not in p.parts]
     nav, libs = {"Notebooks": [], "Experiments": [], "API": []}, []
