@@ -88,13 +88,16 @@ BOTH = [ # fields of `Hyperparameters` and of `Settings`
 
 # %% ../nbs/17_cli.ipynb #8c0a8cfb
 LANGUAGE = [ # two arguments of `train`, and the other fields of `Hyperparameters`
-    ("tasks", str, "any mix of lp, rp and rr; all three if left out"),
+    ("tasks", str, "any mix of lp, rp, rr and cl; lp+rp+rr if left out"),
     ("max_steps", int, "stop after so many steps"),
     ("encoder", str, ENCODERS),
     ("pooled", bool, "read the pooler's output instead of [CLS]", "--pooled/--no-pooled"),
     ("max_length", int, "tokens in a sequence"),
     ("rr_negatives", int, "corrupted triples for each valid one in RR, if another number"),
+    ("cl_batch_size", int, "training triples in a batch of CL, whose entities are each other's negatives"),
     ("margin", float, "λ of relevance ranking"),
+    ("dropout", float, "of the encoder's layers"),
+    ("precision", str, "the encoder computes in auto, fp32, bf16 or fp16; auto is bf16 where that is faster"),
     ("schedule", str, "of the learning rate: linear, constant, cosine or any other of Hugging Face"),
     ("warmup", float, "share of the steps during which the learning rate rises"),
     ("weight_decay", float, "of AdamW"),

@@ -62,7 +62,7 @@ class Schedule(torch.utils.data.Dataset):
     def __init__(
         self, kg:KnowledgeGraph, tkg:TokenizedKG,
         tasks:tuple[str, ...], # names of `TASKS`
-        batch_size:int=32, # B, training triples in a batch
+        batch_size:int|dict[str, int]=32, # B, training triples in a batch, of each task
         negatives:int|dict[str, int]=5, # K, for each triple, of each task that needs them
         epochs:int=3,
         seed:int=0,
@@ -70,14 +70,15 @@ class Schedule(torch.utils.data.Dataset):
     ):
         self.kg, self.tkg = kg, tkg
         self.train = torch.from_numpy(kg.train)
-        self.tasks, self.B = tasks, batch_size
+        self.tasks = tasks
+        self.B = dict.fromkeys(tasks, batch_size) if isinstance(batch_size, int) else batch_size
         self.epochs, self.seed = epochs, seed
         self.share = share
         if isinstance(negatives, int): negatives = dict.fromkeys(tasks, negatives)
         self.samplers = {t: NegativeSampler(kg, negatives[t]) for t in tasks if TASKS[t].needs_negatives}
         self.lengths = tkg.sequence_lengths(tkg.triple_parts(self.train)).numpy()
-        self.per_task = -(-len(kg.train)//batch_size) # batches of one task in an epoch
-        self.steps_per_epoch = self.per_task*len(tasks)
+        self.per_task = {t: -(-len(kg.train)//self.B[t]) for t in tasks} # batches in an epoch
+        self.steps_per_epoch = sum(self.per_task.values())
         self.epoch = None # the one that is laid out
 
     def __len__(self): return self.epochs*self.steps_per_epoch
@@ -95,13 +96,13 @@ def lay_out(self:Schedule, epoch:int):
     if self.epoch == epoch: return
     self.epoch = epoch
     self.batches = {} # task → rows of `train`, batch by batch
-    block = 64*self.B
     for task in self.tasks:
-        order = self.rng(epoch, task).permutation(len(self.train))
-        blocks = np.split(order, range(block, len(order), block))
-        order = np.concatenate([b[np.argsort(self.lengths[b], kind="stable")] for b in blocks])
-        self.batches[task] = np.split(order, range(self.B, len(order), self.B))
-    self.order = shuffle_pool({t: self.per_task for t in self.tasks}, self.rng(epoch))
+        order, B = self.rng(epoch, task).permutation(len(self.train)), self.B[task]
+        if not TASKS[task].contrasts: # whose negatives are the batch itself, which has to be random
+            blocks = np.split(order, range(64*B, len(order), 64*B))
+            order = np.concatenate([b[np.argsort(self.lengths[b], kind="stable")] for b in blocks])
+        self.batches[task] = np.split(order, range(B, len(order), B))
+    self.order = shuffle_pool(self.per_task, self.rng(epoch))
 
 # %% ../nbs/05_samplers.ipynb #8154799a
 @patch

@@ -20,6 +20,7 @@ class Task:
     needs_negatives = True
     reads_pairs = False # head and tail only: different triples may be one sequence
     ranks_relations = False # one pass over a pair scores all relations
+    contrasts = False # queries and entities are read apart, and the batch makes its own negatives
     priority = 0 # of the tasks of a mix, the one with the highest ranks candidates
 
     def n_outputs(self, n_relations:int)->int: # R → size of the head
@@ -41,6 +42,11 @@ class Task:
 def head(self:Task, hidden:int, n_relations:int)->nn.Module: # H, R
     "A matrix without bias (Kim et al. 2020, equations 1–3)."
     return nn.Linear(hidden, self.n_outputs(n_relations), bias=False)
+
+@patch
+def pool(self:Task, hidden:Tensor, mask:Tensor)->Tensor: # `[B, L, H]`, `[B, L]` → `[B, H]`
+    "What the head reads of the encoder's last layer: C, the vector of the first token."
+    return hidden[:, 0]
 
 @patch
 def parts(self:Task, tkg:TokenizedKG, triples:Tensor)->Tensor: # `[B, 3]` → `[B, P]`

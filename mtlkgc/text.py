@@ -10,6 +10,7 @@ import copy, hashlib
 from importlib.util import find_spec
 from pathlib import Path
 import torch
+import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
 from .data import KnowledgeGraph
@@ -80,16 +81,19 @@ class TokenizedKG:
         if max_length < least:
             raise ValueError(f"max_length={max_length} leaves no room for a triple; "
                              f"it must be at least {least}")
-        self.n_entities, self.max_length = kg.n_entities, max_length
+        self.kg, self.max_length = kg, max_length
+        self.n_entities, self.n_relations = kg.n_entities, kg.n_relations
         self.pad, self.types = tokenizer.pad_token_id, t["types"]
-        texts = kg.entity_texts + kg.relation_texts
-        ids = tokenizer(texts, add_special_tokens=False, truncation=True, max_length=max_length)["input_ids"]
+        inverses = [f"inverse {text}" for text in kg.relation_texts]
+        self.texts = kg.entity_texts + kg.relation_texts + inverses
+        cut = dict(add_special_tokens=False, truncation=True, max_length=max_length)
+        ids = tokenizer(self.texts, **cut)["input_ids"]
         ids = [i or [tokenizer.unk_token_id] for i in ids] + [t["prefix"], t["between"], t["suffix"]]
         self.lengths = torch.tensor([len(i) for i in ids])
         self.starts = self.lengths.cumsum(0) - self.lengths
         self.tokens = torch.tensor([x for i in ids for x in i])
         a, b = t["types"] or (0, 0)
-        self.piece_types = torch.tensor([[a, a, a, b, b, 0, 0], [a, a, a, b, b, a, a]]) # of pairs, of triples
+        self.piece_types = torch.tensor([[a, a, a, 0, 0, 0, 0], [a, a, a, b, b, 0, 0], [a, a, a, b, b, a, a]])
 
 # %% ../nbs/02_text.ipynb #3f092189
 @patch
@@ -116,8 +120,8 @@ def pair_parts(self:TokenizedKG, triples:Tensor)->Tensor: # `[B, 3]` → `[B, 2]
 def part_lengths(self:TokenizedKG, parts:Tensor)->Tensor: # `[B, P]` → `[B, P]`
     "Tokens that each part keeps after truncation."
     P = parts.shape[1]
-    room = self.specials - (self.lengths[-2] if P == 2 else 0)
-    return truncate(self.lengths[parts], self.max_length - int(room))
+    unused = (3 - P)*int(self.lengths[-2]) # separators that a triple would have
+    return truncate(self.lengths[parts], self.max_length - self.specials + unused)
 
 @patch
 def sequence_lengths(
@@ -150,21 +154,31 @@ def gather(
     shift = self.starts[pieces].flatten() - (flat.cumsum(0) - flat) # of each piece, from batch to table
     piece = torch.arange(len(flat), device=device).repeat_interleave(flat, output_size=total) # of each token
     tokens = self.tokens[torch.arange(total, device=device) + shift[piece]]
-    return tokens, self.piece_types[P - 2][piece % (2*P + 1)]
+    return tokens, self.piece_types[P - 1][piece % (2*P + 1)]
 
 # %% ../nbs/02_text.ipynb #41233628
 @patch
 def assemble(
     self:TokenizedKG, parts:Tensor, # `[B, P]`
+    kept:Tensor|None=None, # `[B, P]`, tokens of each part; `part_lengths` if None
 )->dict[str, Tensor]: # `[B, L]` int64 each
     "Model inputs: `input_ids`, `attention_mask` and, where the encoder has them, `token_type_ids`."
-    kept = self.part_lengths(parts)
+    if kept is None: kept = self.part_lengths(parts)
     total = self.sequence_lengths(parts, kept)
     tokens, types = self.gather(parts, kept, int(total.sum()))
     mask = torch.arange(int(total.max()), device=parts.device) < total[:, None] # [B, L]
     padding = mask.new_full(mask.shape, self.pad, dtype=torch.long)
     out = {"input_ids": padding.masked_scatter_(mask, tokens), "attention_mask": mask.long()}
     if self.types: out["token_type_ids"] = torch.zeros_like(padding).masked_scatter_(mask, types)
+    return out
+
+@patch
+def join(self:TokenizedKG, batches:list[dict[str, Tensor]])->dict[str, Tensor]: # of `assemble`
+    "Several batches as one, padded to the longest sequence of all."
+    L, out = max(b["input_ids"].shape[1] for b in batches), {}
+    for name in batches[0]:
+        fill = self.pad if name == "input_ids" else 0
+        out[name] = torch.cat([F.pad(b[name], (0, L - b[name].shape[1]), value=fill) for b in batches])
     return out
 
 @patch

@@ -33,7 +33,7 @@ from .run import Run, load_run, own_device
 from .samplers import Schedule
 from .tasks import TASKS, parse_tasks
 from .text import TokenizedKG
-from .training import Hyperparameters, hyperparameters, train
+from .training import Hyperparameters, hyperparameters, prepare_model, train
 from .use import complete
 
 # %% ../nbs/15_widgets.ipynb #5276050f
@@ -45,13 +45,14 @@ def mix(
     step_of = {turn: step for step, turn in enumerate(schedule.order)}
     rows, rng = {}, np.random.default_rng(0)
     for task in schedule.tasks:
-        sample = rng.choice(schedule.per_task, min(some, schedule.per_task), replace=False)
+        n = schedule.per_task[task]
+        sample = rng.choice(n, min(some, n), replace=False)
         ids = [schedule[step_of[task, i]]["input_ids"] for i in sample.tolist()] # [B*(1+K), L] each
         triples = sum(len(schedule.batches[task][i]) for i in sample)
         rows_read = sum(len(x) for x in ids)
         sequences = len(schedule.train)*schedule.epochs*rows_read//triples
         tokens = sequences*sum(x.numel() for x in ids)//rows_read
-        rows[task] = {"batches": schedule.per_task*schedule.epochs, "sequences": sequences, "tokens": tokens}
+        rows[task] = {"batches": n*schedule.epochs, "sequences": sequences, "tokens": tokens}
     return pd.DataFrame(rows).T.rename_axis("task")
 
 # %% ../nbs/15_widgets.ipynb #139cf0ac
@@ -198,14 +199,16 @@ def _measure(what:dict, hp:Hyperparameters)->tuple[KnowledgeGraph, TokenizedKG, 
     "The graph, its tokens, and how many of them can be trained in a second."
     kg, task = load_kg(what["graph"], what["subgraph"] or None), next(iter(TASKS))
     with _quiet(): model, tokenizer = new_model(hp.encoder, kg.n_relations, task)
+    prepare_model(model, hp)
     tkg = TokenizedKG(kg, tokenizer, hp.max_length)
-    return kg, tkg, training_speed(model, Schedule(kg, tkg, (task,), hp.batch_size, hp.negatives))
+    return kg, tkg, training_speed(model, Schedule(kg, tkg, (task,), hp.batch_size_of(task), hp.negatives))
 
 def _plan(kg:KnowledgeGraph, tkg:TokenizedKG, what:dict, hp:Hyperparameters)->pd.DataFrame: # of `mix`
     "What a run will read."
     tasks = parse_tasks(what["tasks"])
     negatives = {t: hp.negatives_of(t) for t in tasks}
-    return mix(Schedule(kg, tkg, tasks, hp.batch_size, negatives, hp.epochs, hp.seed))
+    batch_size = {t: hp.batch_size_of(t) for t in tasks}
+    return mix(Schedule(kg, tkg, tasks, batch_size, negatives, hp.epochs, hp.seed))
 
 # %% ../nbs/15_widgets.ipynb #6d72d47e
 _CODE = "word-break: normal; overflow-wrap: anywhere; line-height: 1.3; margin: 0.4em 0"

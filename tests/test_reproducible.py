@@ -54,9 +54,13 @@ def test_another_seed_is_another_run(calm, tiny, tmp_path):
     assert not same_weights(calm, tmp_path / "run")
 
 
-def test_killed_training_continues_to_the_same_model(calm, tiny, tmp_path):
-    run = tmp_path / "run"
-    process = start("train", "nations", "--encoder", tiny, "--out", run, *OPTIONS)
+@pytest.mark.parametrize("mix", [(), ("--tasks", "rp+cl", "--cl-batch-size", 32)])
+def test_killed_training_continues_to_the_same_model(mix, calm, tiny, tmp_path):
+    run, options = tmp_path / "run", ("--encoder", tiny, *OPTIONS, *mix)
+    if mix:
+        calm = tmp_path / "calm"
+        sh("train", "nations", "--out", calm, *options)
+    process = start("train", "nations", "--out", run, *options)
     deadline = time.time() + 300
     while not list(run.glob("checkpoints/*/trainer_state.json")):
         assert process.poll() is None and time.time() < deadline, process.communicate()[0]
@@ -64,7 +68,7 @@ def test_killed_training_continues_to_the_same_model(calm, tiny, tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (run / "model").exists()
-    sh("train", "nations", "--encoder", tiny, "--out", run, *OPTIONS)
+    sh("train", "nations", "--out", run, *options)
     assert same_weights(calm, run)
 
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 
+from mtlkgc.biencoder import BiEncoder, scorer_of
 from mtlkgc.data import ANSWER, GIVEN, make_kg
 from mtlkgc.ensemble import Ensemble, Shortlist, standardise
 from mtlkgc.graph_models import GraphScorer, build, settings
@@ -46,6 +47,11 @@ class Makers:
         model, tokenizer = new_model(self.encoder, self.kg.n_relations, tasks)
         return CrossEncoder(model.to(self.device), TokenizedKG(self.kg, tokenizer)).with_(heads)
 
+    def retriever(self, tasks):
+        torch.manual_seed(0)
+        model, tokenizer = new_model(self.encoder, self.kg.n_relations, tasks)
+        return scorer_of(model.to(self.device), TokenizedKG(self.kg, tokenizer))
+
     def graph(self, model, **changes):
         s = settings(self.kg, model, model_kwargs=dict(embedding_dim=8), **changes)
         net, _, _ = build(s, self.kg.n_entities, self.kg.n_relations)
@@ -70,6 +76,9 @@ SCORERS = {  # name: how to make it, and whether it knows entities by their text
     "cross-encoder": ("cross", {}, True),
     "cross-encoder that reads each relation": ("cross", {"tasks": "rr"}, True),
     "cross-encoder, several heads": ("cross", {"heads": "lp+rp"}, True),
+    "bi-encoder": ("retriever", {"tasks": "cl"}, True),
+    "bi-encoder beside heads that read in full": ("retriever", {"tasks": "lp+rp+cl"}, True),
+    "own last, bi-encoder": ("own_last", {"of": "retriever", "tasks": "cl"}, True),
     "graph model, distances": ("graph", {"model": "transe"}, False),
     "graph model, inverse relations": ("graph", {"model": "complex", "inverse": True}, False),
     "ensemble": ("ensemble", {}, False),
@@ -134,7 +143,8 @@ def rescored(scorer, kg, queries, side, some):
 
 
 EXPECTED = {
-    CrossEncoder: columns, GraphScorer: columns, Ensemble: weighted, OwnLast: own_at_the_end,
+    BiEncoder: columns, CrossEncoder: columns, GraphScorer: columns,
+    Ensemble: weighted, OwnLast: own_at_the_end,
     Shortlist: rescored}
 
 
