@@ -40,6 +40,7 @@ KINDS = { # kind → module that loads it
     "language model": "training",
     "graph model": "graph_models",
     "ensemble": "ensemble",
+    "rules": "rules",
 }
 
 def run_config(
@@ -161,7 +162,8 @@ def __repr__(self:Run)->str:
     quality = "test not ranked" if self.is_finished else "not finished"
     if test: quality = f"test MRR {test['mrr']:.3f}"
     which = self.what.get("tasks") if self.kind == "language model" else self.what.get("model")
-    what = f"{self.kind} {which}" if which else f"{self.kind} of {len(self.what['members'])}"
+    if "members" in self.what: which = f"of {len(self.what['members'])}"
+    what = f"{self.kind} {which}" if which else self.kind
     return f"Run({str(self.folder)!r}: {what} on {self.what['kg'].get('name', 'a graph')}, {quality})"
 
 # %% ../nbs/08_run.ipynb #a1a40b9f

@@ -10,6 +10,7 @@ from mtlkgc.graph_models import GraphScorer, build, settings
 from mtlkgc.model import new_model, tiny_encoder
 from mtlkgc.ranking import OwnLast
 from mtlkgc.rankings import rank
+from mtlkgc.rules import RuleScorer, count_rules
 from mtlkgc.scoring import CrossEncoder, Scorer
 from mtlkgc.tasks import TASKS
 from mtlkgc.text import TokenizedKG
@@ -57,6 +58,9 @@ class Makers:
         net, _, _ = build(s, self.kg.n_entities, self.kg.n_relations)
         return GraphScorer(net.to(self.device))
 
+    def rules(self):
+        return RuleScorer(self.kg, count_rules(self.kg.train, self.kg.n_relations))
+
     def ensemble(self):
         weights = {"all": [0.4, 0.6], "head": [0.9, 0.1], "tail": [0.0, 1.0]}
         return Ensemble([self.cross(), self.graph("transe")], self.kg, weights, "side")
@@ -81,6 +85,7 @@ SCORERS = {  # name: how to make it, and whether it knows entities by their text
     "own last, bi-encoder": ("own_last", {"of": "retriever", "tasks": "cl"}, True),
     "graph model, distances": ("graph", {"model": "transe"}, False),
     "graph model, inverse relations": ("graph", {"model": "complex", "inverse": True}, False),
+    "rules": ("rules", {}, False),
     "ensemble": ("ensemble", {}, False),
     "ensemble of cross-encoders": ("readers", {}, True),
     "shortlist": ("shortlist", {}, False),
@@ -144,7 +149,7 @@ def rescored(scorer, kg, queries, side, some):
 
 EXPECTED = {
     BiEncoder: columns, CrossEncoder: columns, GraphScorer: columns,
-    Ensemble: weighted, OwnLast: own_at_the_end,
+    RuleScorer: columns, Ensemble: weighted, OwnLast: own_at_the_end,
     Shortlist: rescored}
 
 
