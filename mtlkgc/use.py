@@ -81,7 +81,7 @@ def rank(
     if precision != "fp32": name += f"-{precision}"
     if score_with: name += f"-by-{score_with}"
     scorer = self.scored_with(score_with, precision)
-    scored_by = "+".join(scorer.heads) or self.what.get("tasks") or self.kind
+    scored_by = "+".join(scorer.heads) or self.config["what"].get("tasks") or self.kind # old runs said "lp"
     header = {"config": config_hash(self.config), **said, "scored_by": scored_by,
               "precision": precision, "own_entity": "competes"}
     known_from = SPLITS if split == "test" else CHOOSING

@@ -9,6 +9,7 @@ from transformers import AutoTokenizer
 
 from mtlkgc import load_kg, train
 from mtlkgc.model import MtlkgcModel
+from mtlkgc.scoring import BertReader
 
 
 def naive_score(model, tokenizer, head, relation, tail):
@@ -51,7 +52,8 @@ def test_ranks_equal_naive_ranks(encoder, graph, n, tiny, tmp_path):
     run = train(
         kg, "lp+rr", tiny if encoder == "tiny" else encoder, tmp_path / "run", max_steps=20, lr=1e-3,
         negatives=1, evaluations=0, progress=False)
-    run.scorer.model.double()  # with 16 digits, scores that differ are never rounded to the same rank
+    encoder = run.scorer.model.double().encoder
+    run.scorer.read = BertReader(encoder, torch.float64)  # with 16 digits, scores that differ stay apart
     rows = run.rank(progress=False).rows
 
     model = MtlkgcModel.from_pretrained(run.model_folder).double().eval()
