@@ -113,11 +113,11 @@ def __call__(
 def with_(
     self:BiEncoder,
     heads:str|None=None, # "cl", or heads that read in full such as "lp+rp"; None: as they are
-    precision:str="fp32", # of the encoder
+    precision:str|None=None, # of the encoder; None: as it is
 )->Scorer:
     "A scorer with the same model. Raises `ValueError` for heads not learned, or that do not add up."
     if not heads or parse_tasks(heads) == self.heads:
-        return self if precision == self.precision else BiEncoder(self.model, self.tkg, precision)
+        return self if precision in (None, self.precision) else BiEncoder(self.model, self.tkg, precision)
     if self.task.name in parse_tasks(heads):
         raise ValueError(f"{self.task.name} reads queries and entities apart, and does not add up with heads "
                          f"that read both: {heads!r}")

@@ -46,8 +46,8 @@ GRAPHS = """umls, nations, kinships, wn18rr, fb15k-237, a folder with train, dev
 or any dataset of PyKEEN"""
 OWN_LAST = """choose and use the model with the query's own entity last,
 where training hardly ever links one with itself"""
-ENCODERS = "minilm, bert-base, a folder, or a Hugging Face model"
-PRECISIONS = "of the encoder: fp32, bf16 or fp16"
+ENCODERS = "minilm, bert-base, the folder of a run or of an encoder, or a Hugging Face model"
+PRECISIONS = "of the encoder: auto (as trained), fp32, bf16 or fp16"
 
 Graph = Annotated[str, Argument(help=GRAPHS)]
 Subgraph = Annotated[int|None, Option(help="work on so many entities only")]
@@ -195,7 +195,7 @@ def rank(
     top_k:Annotated[int, Option(help="candidates to save for each row")]=50,
     score_with:Annotated[str|None, Option(
         help="add up the evidence of several heads, e.g. lp+rp; saved as test-by-lp+rp")]=None,
-    precision:Annotated[str, Option(help=PRECISIONS + "; saved as test-bf16")]="fp32",
+    precision:Annotated[str, Option(help=PRECISIONS + "; saved as test-bf16 if asked for")]="auto",
 ):
     "Rank every entity for the triples of a split; an interrupted ranking is continued."
     import pandas as pd

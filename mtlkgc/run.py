@@ -108,7 +108,7 @@ class Run(os.PathLike):
         return load_again(self.what["kg"], self.what["fingerprint"], f"{self.folder} was trained")
     @cached_property
     def scorer(self): # a `Scorer`
-        "The model, on a GPU if there is one, in fp32; loaded by the module that knows the run's kind."
+        "The model, on a GPU if there is one; loaded by the module that knows the run's kind."
         load_run(self)
         return importlib.import_module(f"mtlkgc.{KINDS[self.kind]}").load_scorer(self)
 
@@ -179,14 +179,14 @@ def load_run(folder:Path|str|Run)->Run:
 @patch
 def scored_with(
     self:Run, heads:str|None=None, # tasks whose evidence is added up, e.g. "lp+rp"
-    precision:str="fp32",
+    precision:str="auto", # as trained where the device is as fast in that, else fp32
 ): # a `Scorer`
     "The model, scoring with the evidence of some heads. Raises `DataError` if it has none to choose."
-    if heads is None and precision == "fp32": return self.scorer
+    if heads is None and (precision == "auto" or precision == self.scorer.precision): return self.scorer
     if self.kind != "language model":
         raise DataError(f"{self.folder} holds no language model; "
                         "only these have heads and a precision to choose")
-    return self.scorer.with_(heads, precision)
+    return self.scorer.with_(heads, None if precision == "auto" else precision)
 
 # %% ../nbs/08_run.ipynb #245c2fbb
 def open_run(

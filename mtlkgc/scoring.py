@@ -27,6 +27,7 @@ class Scorer(Protocol):
     device = torch.device("cpu") # where scores are
     block:int = 10_000 # scores that are worth computing in one call, about
     n_read:int = 0 # sequences, or scores, computed so far: for a rate
+    precision:str = "fp32" # in which texts are read
     heads:tuple[str, ...] = () # tasks whose evidence is the score; empty if there are none to choose from
 
     def __call__(
@@ -257,10 +258,10 @@ def __call__(
 def with_(
     self:CrossEncoder,
     heads:str|None=None, # tasks whose evidence is added up, e.g. "lp+rp"; None: as they are
-    precision:str="fp32", # of the encoder
+    precision:str|None=None, # of the encoder; None: as it is
 )->CrossEncoder:
     "A scorer with the same model. Raises `ValueError` for a head that the model has not learned."
-    if precision == self.precision: other = copy.copy(self)
+    if precision in (None, self.precision): other = copy.copy(self)
     else: other = CrossEncoder(self.model, self.tkg, precision=precision)
     other.heads = parse_tasks(heads) if heads else self.heads
     if missing := [h for h in other.heads if h not in self.tasks]:

