@@ -6,7 +6,7 @@
 __all__ = ['BiEncoder', 'scorer_of']
 
 # %% ../nbs/06a_biencoder.ipynb #a2961f3d
-import hashlib, os
+import copy, hashlib, os
 from functools import cached_property
 from pathlib import Path
 import numpy as np
@@ -128,3 +128,25 @@ def scorer_of(model:MtlkgcModel, tkg:TokenizedKG, precision:str="fp32", keep:Pat
     first = TASKS[scoring_task(parse_tasks(model.config.tasks))]
     if first.contrasts: return BiEncoder(model, tkg, precision, keep)
     return CrossEncoder(model, tkg, precision=precision)
+
+# %% ../nbs/06a_biencoder.ipynb #6cecb502
+@patch
+def with_entities(
+    self:CrossEncoder, texts:list[str], # of entities that the graph does not have
+)->CrossEncoder: # which numbers them from `E` on
+    "A scorer with the same model and more entities. Raises `DataError` for an empty text."
+    tkg = self.tkg.with_entities(texts)
+    other = CrossEncoder(self.model, tkg, self.token_budget, self.precision)
+    other.heads = self.heads
+    return other
+
+@patch
+def with_entities(
+    self:BiEncoder, texts:list[str], # of entities that the graph does not have
+)->BiEncoder: # which numbers them from `E` on
+    "A scorer with the same model and more entities. Raises `DataError` for an empty text."
+    other = copy.copy(self)
+    other.cross = self.cross.with_entities(texts)
+    new = other.cross.texts[len(self.entities):] # texts that no entity of the graph has
+    other.entities = torch.cat([self.entities, other.read(new[:, None])])
+    return other

@@ -57,6 +57,8 @@ RunFolders = Annotated[list[Path], Argument(help="folders of runs")]
 OwnLast = Annotated[bool, Option("--own-last/--own-competes", help=OWN_LAST)]
 Split = Annotated[str, Option(help="train, dev or test; test-500 for a saved sample of 500")]
 Name = Annotated[str|None, Option(help="id or name")]
+Text = Annotated[str|None, Option(help="instead, the text of an entity that the graph does not have")]
+Texts = Annotated[list[str], Option(help="text of an entity that competes with the graph's; may be repeated")]
 Shown = Annotated[int, Option(help="candidates to show")]
 JsonFile = Annotated[Path|None, Option(help="write what was measured to this file, as JSON")]
 
@@ -88,12 +90,14 @@ BOTH = [ # fields of `Hyperparameters` and of `Settings`
 
 # %% ../nbs/17_cli.ipynb #8c0a8cfb
 LANGUAGE = [ # two arguments of `train`, and the other fields of `Hyperparameters`
-    ("tasks", str, "any mix of lp, rp, rr and cl; lp+rp+rr if left out"),
+    ("tasks", str, "any mix of lp, rp, rr, cl and ls; lp+rp+rr if left out"),
     ("max_steps", int, "stop after so many steps"),
     ("encoder", str, ENCODERS),
     ("pooled", bool, "read the pooler's output instead of [CLS]", "--pooled/--no-pooled"),
     ("max_length", int, "tokens in a sequence"),
     ("rr_negatives", int, "corrupted triples for each valid one in RR, if another number"),
+    ("negatives_from", str, "a run whose best wrong candidates are hard negatives"),
+    ("hard", int, "how many of a triple's negatives are hard ones"),
     ("cl_batch_size", int, "training triples in a batch of CL, whose entities are each other's negatives"),
     ("margin", float, "λ of relevance ranking"),
     ("dropout", float, "of the encoder's layers"),
@@ -243,19 +247,23 @@ def show(
 
 # %% ../nbs/17_cli.ipynb #121135ec
 @app.command()
-def complete(run:RunFolder, head:Name=None, relation:Name=None, tail:Name=None, k:Shown=10):
+def complete(
+    run:RunFolder, head:Name=None, relation:Name=None, tail:Name=None, k:Shown=10,
+    head_text:Text=None, tail_text:Text=None, also:Texts=(),
+):
     "Propose the missing place of a triple: give two of --head, --relation and --tail."
     from mtlkgc.use import load_run
     be_quiet()
-    print(load_run(run).complete(head, relation, tail, k).round(3).to_string())
+    best = load_run(run).complete(head, relation, tail, k, head_text, tail_text, also)
+    print(best.round(3).to_string())
 
 # %% ../nbs/17_cli.ipynb #81fbe5b1
-def _measured(out:Path|None, measure, *args)->dict:
+def _measured(out:Path|None, measure, *args, **kwargs)->dict:
     "What `measure` found, also written to a new file."
     from mtlkgc.data import DataError
     be_quiet()
     if out and out.exists(): raise DataError(f"{out} exists; choose another file")
-    found = measure(*args)
+    found = measure(*args, **kwargs)
     if out: out.write_text(json.dumps(found, indent=1) + "\n")
     return found
 
@@ -264,15 +272,23 @@ def _measured(out:Path|None, measure, *args)->dict:
 def bench(
     graph:Graph="umls",
     encoder:Annotated[str, Option(help=ENCODERS)]="minilm",
-    queries:Annotated[int, Option(help="queries to rank, about")]=16,
-    candidates:Annotated[int, Option(help="entities that compete; 0 for all")]=250,
+    queries:Annotated[int|None, Option(help="queries to rank, about; 16 if left out")]=None,
+    candidates:Annotated[int|None, Option(help="entities that compete; 0 for all, 250 if left out")]=None,
     ours:Annotated[bool, Option("--ours", help="leave out the other ways to rank")]=False,
-    precision:Annotated[str, Option(help=PRECISIONS)]="fp32",
+    train:Annotated[bool, Option("--train", help="measure training instead")]=False,
+    tasks:Annotated[str|None, Option(help="with --train: any mix; lp+rp+rr if left out")]=None,
+    precision:Annotated[str, Option(help="auto, fp32, bf16 or fp16; fp32 is measured in any case")]="auto",
     out:JsonFile=None,
 ):
-    "Measure ranking against the machine's matrix products, and against the way it was first done."
-    from mtlkgc.bench import bench, report
-    print(report(_measured(out, bench, graph, encoder, queries, candidates or None, ours, precision)))
+    "Measure ranking, or training, against the machine's matrix products and the way it was first done."
+    given = {"queries": queries, "candidates": candidates, "ours": ours or None, "tasks": tasks}
+    given = {name: value for name, value in given.items() if value is not None}
+    remedy = "ranking; leave out --train" if train else "training; add --train"
+    for name in given:
+        if (name == "tasks") != train: raise ValueError(f"--{name} is for {remedy}")
+    from mtlkgc.bench import bench, bench_training, report
+    measure = bench_training if train else bench
+    print(report(_measured(out, measure, graph, encoder, precision=precision, **given)))
 
 # %% ../nbs/17_cli.ipynb #61e6008a
 @app.command()
@@ -285,29 +301,35 @@ def bench_graph(run:RunFolder, out:JsonFile=None):
         print(f"{who}: {seconds:.1f} seconds; {values}")
 
 # %% ../nbs/17_cli.ipynb #a32a4a1c
-DEMO = dict(encoder="minilm", epochs=2, negatives=3, evaluations=2)
+DEMO = dict(encoder="minilm", epochs=5, lr=3e-4, evaluations=0)
 
 NEXT = """
 Everything is in {out}: the model, history.parquet, rankings/test and metrics/test.json. Try next:
-  mtlkgc complete {out} --head brazil --relation treaties
-  mtlkgc show {out} --head usa
-  mtlkgc train umls --out runs/umls"""
+  mtlkgc complete {out} --head virus --relation causes
+  mtlkgc show {out} --head bacterium
+  mtlkgc train umls --tasks lp+rp+rr --out runs/umls"""
 
 @app.command()
 def demo(out:Annotated[Path, Option(help="the run's folder")]=Path("runs/demo")):
     "Train on a small graph, rank its test split and show what came out; some minutes on a laptop."
     from mtlkgc import Run, load_kg, train
     be_quiet()
-    kg, run = load_kg("nations"), Run(out)
-    print(f"{kg}\n\n1. Training on LP+RP+RR; each bar step is a mini-batch of one task")
+    kg, run = load_kg("umls"), Run(out)
+    print(f"{kg}\n\n1. Training on CL: of all entities in a mini-batch, which answers the query?")
     if run.is_finished: print(f"{out} is trained already")
-    else: train(kg, "lp+rp+rr", out=out, **DEMO)
-    print("\n2. Ranking every entity for each test triple, both sides, and every relation")
+    else: train(kg, "cl", out=out, **DEMO)
+    print("\n2. Ranking every entity for each test triple, both sides")
     rankings = run.rank()
     print("\n3. Filtered metrics, test split", rankings.metrics().round(3).to_string(), sep="\n")
     row = rankings.rows[rankings.rows.side == "tail"].iloc[0]
     print(f"\n4. One ranking: ({row['head']}, {row.relation}, ?), the answer is {row['tail']}")
     print(rankings.candidates(row, 5).round(3).to_string())
+    best = run.complete("antibiotic", "treats", k=kg.n_entities)
+    print("\n5. The best answers to (antibiotic, treats, ?) that the graph does not have")
+    print(best[best.known == ""].head(5).round(3).to_string())
+    text = "aspirin, a drug that relieves pain"
+    print(f"\n6. An entity that is not in the graph, given by its text: ({text}, isa, ?)")
+    print(run.complete(head_text=text, relation="isa", k=5).round(3).to_string())
     print(NEXT.format(out=out))
 
 # %% ../nbs/17_cli.ipynb #2190833e

@@ -70,7 +70,7 @@ def info_nce(
 @register
 class Contrastive(Task):
     "Which entity answers? Queries and entities are read apart (Wang et al. 2022)."
-    name, title, priority = "cl", "CL: which entity answers?", 4
+    name, title, priority = "cl", "CL: which entity answers?", 5
     needs_negatives, contrasts = False, True
     text_length = 48 # tokens of an entity's text
 

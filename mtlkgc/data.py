@@ -24,7 +24,7 @@ class DataError(ValueError):
 def read_tsv(
     path:Path|str, # a UTF-8 text file
     n_fields:int, # fields a line must have; further tabs belong to the last one when it is 2
-)->list[list[str]]: # one list of stripped fields a line; blank lines are skipped
+)->list[tuple[str, ...]]: # stripped fields of each line; blank lines are skipped
     "Lines of a tab-separated file. Raises `DataError` with file and line."
     try: lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as e:
@@ -32,7 +32,7 @@ def read_tsv(
     rows = []
     for i, line in enumerate(lines, 1):
         if not line.strip(): continue
-        fields = [f.strip() for f in line.split("\t", 1 if n_fields == 2 else -1)]
+        fields = tuple(map(str.strip, line.split("\t", 1 if n_fields == 2 else -1)))
         required = fields[:1] if n_fields == 2 else fields # a text may be empty, an id may not
         if len(fields) != n_fields or not all(required):
             raise DataError(f"{path}:{i}: expected {n_fields} tab-separated fields, none empty, "

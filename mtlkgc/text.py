@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
-from .data import KnowledgeGraph
+from .data import DataError, KnowledgeGraph
 
 # %% ../nbs/02_text.ipynb #2030c6d6
 _HUB_NAMES = {"bert-base": "bert-base-uncased", "minilm": "sentence-transformers/all-MiniLM-L6-v2"}
@@ -69,6 +69,15 @@ def truncate(
     spare = budget - torch.minimum(lengths, low).sum(1, keepdim=True)
     return torch.minimum(lengths, low) + (wants & (wants.cumsum(1) <= spare))
 
+# %% ../nbs/02_text.ipynb #3d8b52aa
+def _token_ids(tokenizer, texts:list[str], most:int)->list[list[int]]:
+    "Token ids of each text: at least one, at most so many, none special."
+    fast = tokenizer.backend_tokenizer
+    fast.no_padding()
+    fast.no_truncation()
+    ids = [x.ids[:most] for x in fast.encode_batch_fast(texts, add_special_tokens=False)]
+    return [i or [tokenizer.unk_token_id] for i in ids]
+
 # %% ../nbs/02_text.ipynb #67122e2f
 class TokenizedKG:
     "Token ids of all texts of a graph, and the assembly of sequences from them."
@@ -83,14 +92,12 @@ class TokenizedKG:
         if max_length < least:
             raise ValueError(f"max_length={max_length} leaves no room for a triple; "
                              f"it must be at least {least}")
-        self.kg, self.max_length = kg, max_length
+        self.kg, self.tokenizer, self.max_length = kg, tokenizer, max_length
         self.n_entities, self.n_relations = kg.n_entities, kg.n_relations
         self.pad, self.types = tokenizer.pad_token_id, t["types"]
         inverses = [f"inverse {text}" for text in kg.relation_texts]
         self.texts = kg.entity_texts + kg.relation_texts + inverses
-        cut = dict(add_special_tokens=False, truncation=True, max_length=max_length)
-        ids = tokenizer(self.texts, **cut)["input_ids"]
-        ids = [i or [tokenizer.unk_token_id] for i in ids] + [t["prefix"], t["between"], t["suffix"]]
+        ids = _token_ids(tokenizer, self.texts, max_length) + [t["prefix"], t["between"], t["suffix"]]
         self.lengths = torch.tensor([len(i) for i in ids])
         self.starts = self.lengths.cumsum(0) - self.lengths
         self.tokens = torch.tensor([x for i in ids for x in i])
@@ -193,4 +200,25 @@ def assemble_equal(
     tokens, types = self.gather(parts, kept, len(parts)*length)
     out = {"input_ids": tokens.view(-1, length)}
     if self.types: out["token_type_ids"] = types.view(-1, length)
+    return out
+
+# %% ../nbs/02_text.ipynb #facc81be
+@patch
+def with_entities(
+    self:TokenizedKG, texts:list[str], # of entities that the graph does not have
+)->TokenizedKG: # they are numbered from `E` on
+    "A copy with more entities, which only have texts. Raises `DataError` for an empty one."
+    if not all(text.strip() for text in texts):
+        raise DataError("the text of an entity is empty; write its name, or name and description")
+    ids, E = _token_ids(self.tokenizer, texts, self.max_length), self.n_entities
+    device = self.tokens.device
+    tokens = torch.tensor([x for i in ids for x in i], device=device)
+    lengths = torch.tensor([len(i) for i in ids], device=device)
+    starts = len(self.tokens) + lengths.cumsum(0) - lengths
+    out = copy.copy(self)
+    out.n_entities = E + len(texts)
+    out.texts = self.texts[:E] + texts + self.texts[E:]
+    out.tokens = torch.cat([self.tokens, tokens])
+    out.lengths = torch.cat([self.lengths[:E], lengths, self.lengths[E:]])
+    out.starts = torch.cat([self.starts[:E], starts, self.starts[E:]])
     return out

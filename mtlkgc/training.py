@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'Hyperparameters', 'hyperparameters', 'MultiTaskTrainer', 'backward_in_pieces', 'training_arguments',
-           'saves_when_interrupted', 'prepare_model', 'train', 'load_scorer']
+           'saves_when_interrupted', 'check_reads', 'prepare_model', 'train', 'load_scorer']
 
 # %% ../nbs/10_training.ipynb #33754b1a
 import copy, json, os, signal, sys, threading, time
@@ -20,6 +20,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 from .biencoder import scorer_of
 from .data import KnowledgeGraph
+from .hard_negatives import find_retriever, hard_negatives
 from .model import MtlkgcModel, new_model, resolve_precision
 from .rankings import DevSample
 from .run import Run, open_run, own_device, processes_together, run_config, state_kept, suggest
@@ -40,6 +41,8 @@ class Hyperparameters:
     batch_size:int = 32 # training triples in a batch
     negatives:int = 3 # for each triple of LP and RR
     rr_negatives:int|None = None # for each triple of RR, if another number
+    negatives_from:str|None = None # a run whose best wrong candidates are hard negatives
+    hard:int|None = None # how many of a triple's negatives are hard ones
     cl_batch_size:int = 256 # training triples in a batch of CL, whose entities are each other's negatives
     margin:float = 0.1 # λ of relevance ranking
     dropout:float = 0.0 # of the encoder's layers
@@ -76,6 +79,10 @@ def _check_values(hp:Hyperparameters):
         if getattr(hp, name) < 1: raise ValueError(f"{name} must be at least 1, not {getattr(hp, name)}")
     if hp.rr_negatives is not None and hp.rr_negatives < 1:
         raise ValueError(f"rr_negatives must be at least 1, not {hp.rr_negatives}")
+    if bool(hp.negatives_from) != bool(hp.hard):
+        raise ValueError("negatives_from and hard belong together: where negatives come from, how many")
+    if hp.hard and hp.hard > hp.negatives:
+        raise ValueError(f"hard must be at most negatives, {hp.negatives}, not {hp.hard}")
     if not hp.lr > 0: raise ValueError(f"lr must be positive, not {hp.lr}")
     for name in ("clip", "dropout", "evaluations", "dev_triples", "seed", "margin", "weight_decay", "warmup"):
         if getattr(hp, name) < 0: raise ValueError(f"{name} must not be negative, not {getattr(hp, name)}")
@@ -86,6 +93,7 @@ def hyperparameters(preset:str="cpu", **changes)->Hyperparameters:
     names = [f.name for f in fields(Hyperparameters)]
     for unknown in sorted(changes.keys() - set(names)):
         raise ValueError(suggest(unknown, names, "hyperparameter"))
+    changes = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in changes.items()} # runs
     hp = Hyperparameters(**{**PRESETS[preset], **changes})
     _check_values(hp)
     return hp
@@ -128,11 +136,15 @@ def compute_loss(self:MultiTaskTrainer, model, inputs, return_outputs=False, num
 def _note(self:MultiTaskTrainer, task:str, loss, ids, weight:float):
     "Add a row to the history; of several processes, their sum."
     n = self.args.world_size
+    step = self.state.global_step + 1
+    if (step % 50 == 0 or not loss.is_cuda) and not loss.isfinite(): # a GPU is not waited for at each step
+        raise ValueError(f"training has diverged: the loss of {task} in step {step} is {loss.item()}; "
+                         "try a lower lr, and a clip above 0, in another folder")
     seen = [loss.detach()/n, len(ids) if weight else 0, ids.numel() if weight else 0]
     if n > 1:
         mine = torch.stack([torch.as_tensor(x, device=loss.device).float() for x in seen])
         seen = self.accelerator.reduce(mine, "sum")
-    self.steps.append({"step": self.state.global_step + 1, "task": task, "loss": seen[0],
+    self.steps.append({"step": step, "task": task, "loss": seen[0],
                        "lr": self._get_learning_rate(), "sequences": seen[1], "tokens": seen[2],
                        "time": time.time()})
 
@@ -266,6 +278,23 @@ def saves_when_interrupted(trainer:Trainer):
     try: yield
     finally: signal.signal(signal.SIGINT, usual)
 
+# %% ../nbs/10_training.ipynb #8d2f6c19
+def check_reads(model:MtlkgcModel, tkg:TokenizedKG, encoder:str):
+    "Raises `ValueError` unless what the heads read depends on head, relation and tail of a triple."
+    triple = torch.from_numpy(tkg.kg.train[:1]).to(model.device)
+    def read(triple):
+        with torch.no_grad(): return model.encode(**tkg.assemble(tkg.triple_parts(triple)))
+    texts = {"head": tkg.kg.entity_texts, "relation": tkg.kg.relation_texts, "tail": tkg.kg.entity_texts}
+    model.eval()
+    for column, (place, names) in enumerate(texts.items()):
+        other = triple.clone()
+        others = [i for i, name in enumerate(names) if name != names[triple[0, column]]]
+        if not others: continue
+        other[0, column] = others[-1]
+        if torch.equal(read(triple), read(other)):
+            raise ValueError(f"what the encoder {encoder!r} reads does not depend on a triple's {place}: "
+                             "it may read from left to right, as decoders do, or know none of the words")
+
 # %% ../nbs/10_training.ipynb #74b6ad3d
 def prepare_model(model:MtlkgcModel, hp:Hyperparameters):
     "Set dropout and, on a CPU, plain attention, which trains faster there, and the precision."
@@ -279,16 +308,21 @@ def _prepare(
     kg:KnowledgeGraph, tasks:str, hp:Hyperparameters,
     share:tuple[int, int]=(0, 1), # see `Schedule`
 )->tuple[MtlkgcModel, PreTrainedTokenizerBase, Schedule]:
-    "A fresh model, its tokenizer, all mini-batches. Raises `ValueError` if sequences do not fit the encoder."
+    """A fresh model, its tokenizer, all mini-batches.
+
+    Raises `ValueError` if the encoder does not read triples, or sequences do not fit it."""
+    set_seed(hp.seed)
     model, tokenizer = new_model(hp.encoder, kg.n_relations, tasks, hp.pooled)
     places = getattr(model.encoder.config, "max_position_embeddings", None)
     if places and hp.max_length > places:
         raise ValueError(f"max_length={hp.max_length} is more than "
                          f"the {places} tokens that {hp.encoder} can read")
-    prepare_model(model, hp)
     mix, tkg = parse_tasks(tasks), TokenizedKG(kg, tokenizer, hp.max_length)
+    check_reads(model, tkg, hp.encoder) # in fp32, which does not round a small difference away
+    prepare_model(model, hp)
     negatives, batch_size = {t: hp.negatives_of(t) for t in mix}, {t: hp.batch_size_of(t) for t in mix}
-    return model, tokenizer, Schedule(kg, tkg, mix, batch_size, negatives, hp.epochs, hp.seed, share)
+    schedule = Schedule(kg, tkg, mix, batch_size, negatives, hp.epochs, hp.seed, share, n_hard=hp.hard or 0)
+    return model, tokenizer, schedule
 
 # %% ../nbs/10_training.ipynb #15f0d8a6
 def _history_until(run:Run, checkpoint:Path|None)->list[dict]:
@@ -299,21 +333,23 @@ def _history_until(run:Run, checkpoint:Path|None)->list[dict]:
     return history[history.step <= reached].drop(columns="epoch").to_dict("records")
 
 def _trainer(
-    run:Run, kg:KnowledgeGraph, tasks:str, hp:Hyperparameters, share:tuple[int, int], checkpoint:Path|None,
+    run:Run, model:MtlkgcModel, schedule:Schedule, hp:Hyperparameters, checkpoint:Path|None,
     max_steps:int|None=None, **trainer_args,
-)->tuple[MultiTaskTrainer, PreTrainedTokenizerBase]:
-    "The trainer of a run, and its model's tokenizer."
-    set_seed(hp.seed)
-    model, tokenizer, schedule = _prepare(kg, tasks, hp, share)
+)->MultiTaskTrainer:
+    "The trainer of a run."
+    kg = schedule.kg
     choose = hp.evaluations and hp.dev_triples and len(kg.dev)
     dev = DevSample(kg, hp.dev_triples, hp.dev_candidates, hp.seed, hp.own_last) if choose else None
     steps = min(len(schedule), max_steps or len(schedule))
     args = training_arguments(hp, run, steps, bool(dev), **trainer_args)
     history = _history_until(run, checkpoint)
-    return MultiTaskTrainer(model, schedule, args, hp.margin, dev, history), tokenizer
+    return MultiTaskTrainer(model, schedule, args, hp.margin, dev, history)
 
 def _finish(run:Run, trainer:MultiTaskTrainer, tokenizer:PreTrainedTokenizerBase):
-    "Save the model, and what training has seen and chosen."
+    "Save the model, and what training has seen and chosen. Raises `ValueError` if weights are no numbers."
+    for name, weight in trainer.model.named_parameters():
+        if not weight.isfinite().all():
+            raise ValueError(f"training has diverged: {name} has values that are no numbers; try a lower lr")
     def save(folder):
         trainer.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
@@ -328,7 +364,7 @@ def _finish(run:Run, trainer:MultiTaskTrainer, tokenizer:PreTrainedTokenizerBase
 def train(
     kg:KnowledgeGraph,
     tasks:str="lp+rp+rr", # any non-empty subset of `TASKS`
-    encoder:str|None=None, # short for the hyperparameter of this name
+    encoder:str|Run|None=None, # short for the hyperparameter of this name
     out:Path|str="runs/run", # the run's folder
     preset:str="cpu", # key of `PRESETS`
     max_steps:int|None=None, # stop after so many steps, to try things out; the run is finished then
@@ -347,10 +383,14 @@ def train(
     if max_steps: what["max_steps"] = max_steps
     config = run_config("language model", kg, what, transformers=transformers.__version__,
                         processes=state.num_processes)
-    with state.main_process_first(): run, checkpoint = open_run(out, config)
     share = state.process_index, state.num_processes
-    trainer, tokenizer = _trainer(run, kg, tasks, hp, share, checkpoint, max_steps,
-                                  **{"disable_tqdm": not progress, **(trainer_args or {})})
+    model, tokenizer, schedule = _prepare(kg, tasks, hp, share) # refuses before anything is written
+    if hp.negatives_from: find_retriever(hp.negatives_from, kg)
+    with state.main_process_first():
+        run, checkpoint = open_run(out, config)
+        if hp.negatives_from: schedule.hard = hard_negatives(run, kg, hp.negatives_from, progress)
+    trainer = _trainer(run, model, schedule, hp, checkpoint, max_steps,
+                       **{"disable_tqdm": not progress, **(trainer_args or {})})
     if not progress: trainer.remove_callback(PrinterCallback)
     for c in callbacks: trainer.add_callback(c)
     with saves_when_interrupted(trainer): trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from fastcore.basics import patch
+from torch import Tensor
 from .data import ANSWER, CHOOSING, SPLITS, DataError, KnowledgeGraph, sample_triples
 from .ensemble import combine
 from .graph_models import train_graph_model
-from .ranking import OwnLast
+from .ranking import OwnLast, best_columns
 from .rankings import Rankings, rank, read_meta, wait_for_all
 from .run import Run, config_hash, load_run, now, processes, write_json
+from .scoring import Scorer
 from .tasks import TASKS
 from .training import train
 
@@ -99,38 +101,69 @@ def rank(
 # %% ../nbs/13_use.ipynb #7a1198ff
 def _query(
     kg:KnowledgeGraph, given:dict[str, str|None], # side → id or name; None is to be found
-)->tuple[np.ndarray, str]: # `[1, 3]`, and its missing side
-    "A query from ids or names. Raises `DataError` unless exactly one place is missing."
-    missing = [side for side, x in given.items() if x is None]
+    texts:dict[str, str|None], # side → text of an entity that the graph does not have
+)->tuple[np.ndarray, str, list[str]]: # `[1, 3]`, its missing side, and texts of entities from `E` on
+    "A query from ids, names and texts. Raises `DataError` unless exactly one place is missing."
+    new = {side: text for side, text in texts.items() if text is not None}
+    for side in new:
+        if given[side] is not None:
+            raise DataError(f"the {side} is given twice, as {given[side]!r} and by a text; leave one out")
+    missing = [side for side, x in given.items() if x is None and side not in new]
     if len(missing) != 1:
         raise DataError("give two of head, relation and tail, and leave out the one to be found; "
                         f"{len(missing)} are left out")
     query = np.zeros((1, 3), np.int64)
-    for place in given.keys() - set(missing):
-        number = kg.relation if place == "relation" else kg.entity
-        query[0, ANSWER[place]] = number(given[place])
-    return query, missing[0]
+    for i, side in enumerate(new): query[0, ANSWER[side]] = kg.n_entities + i
+    for side in given.keys() - new.keys() - set(missing):
+        number = kg.relation if side == "relation" else kg.entity
+        query[0, ANSWER[side]] = number(given[side])
+    return query, missing[0], list(new.values())
+
+# %% ../nbs/13_use.ipynb #4c2c21ff
+@patch
+def _reading(self:Run, texts:list[str])->Scorer: # of entities from `E` on
+    "The scorer that completes. Raises `DataError` for texts that are empty, or that it cannot read."
+    if texts and self.kind != "language model":
+        raise DataError(f"{self.folder} holds no language model; "
+                        "only these read entities that the graph does not have")
+    scorer = self.scorer.with_entities(texts) if texts else self.scorer
+    return OwnLast(scorer, self.kg) if self.own_last else scorer
+
+# %% ../nbs/13_use.ipynb #971d2fca
+def _answers(
+    kg:KnowledgeGraph, query:np.ndarray, side:str,
+    scores:Tensor, new:list[str], # `[1, n]`, of the graph's entities and of these, or of relations
+    k:int,
+)->pd.DataFrame: # indexed by place; `name`, `id`, `score`, `known`
+    "The best candidates as a table."
+    ids, names = kg.entities + [""]*len(new), kg.entity_names + new
+    if side == "relation": ids, names = kg.relations, kg.relation_texts
+    known = dict.fromkeys(kg.known(side).lookup(query)[1].tolist(), "known")
+    at = best_columns(scores, k)[0].tolist()
+    marks = [known.get(i, "") if ids[i] else "yours" for i in at]
+    columns = {"name": [names[i] for i in at], "id": [ids[i] for i in at],
+               "score": scores[0, at].tolist(), "known": marks}
+    return pd.DataFrame(columns, index=pd.RangeIndex(1, len(at) + 1, name="place"))
 
 # %% ../nbs/13_use.ipynb #b459f43e
 @patch
 def complete(
     self:Run,
-    head:str|None=None, relation:str|None=None, tail:str|None=None, # ids or names; exactly one stays None
+    head:str|None=None, relation:str|None=None, tail:str|None=None, # ids or names; one place stays None
     k:int=10,
-)->pd.DataFrame: # indexed by place; `name`, `id`, `score`, `known`
-    "The best candidates for the missing place. Raises `DataError` unless exactly one place is missing."
-    kg = self.kg
-    query, side = _query(kg, {"head": head, "relation": relation, "tail": tail})
-    scorer = OwnLast(self.scorer, kg) if self.own_last else self.scorer
-    scores, at = scorer(query, side)[0].sort(descending=True, stable=True)
-    ids = kg.relations if side == "relation" else kg.entities
-    known = set(kg.known(side).lookup(query)[1].tolist())
-    rows = []
-    for i, score in zip(at[:k].tolist(), scores.tolist()):
-        name = kg.names[side][ids[i]]
-        rows.append({"name": name, "id": ids[i], "score": score, "known": "known" if i in known else ""})
-    return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="place"))
+    head_text:str|None=None, tail_text:str|None=None, # instead, of an entity that the graph does not have
+    also:list[str]=(), # texts of entities that compete with the graph's
+)->pd.DataFrame: # indexed by place; `name`, `id`, `score`, `known`: "known", "yours" or ""
+    """The best candidates for the missing place.
+
+    Raises `DataError` unless exactly one place is missing, or for texts that cannot be read."""
+    given = {"head": head, "relation": relation, "tail": tail}
+    query, side, new = _query(self.kg, given, {"head": head_text, "tail": tail_text})
+    if also and side == "relation":
+        raise DataError("also gives entities that compete, but here the relation is to be found")
+    new += [also] if isinstance(also, str) else also
+    return _answers(self.kg, query, side, self._reading(new)(query, side), new, k)
 
 def complete(run:Run|Path|str, *args, **kwargs)->pd.DataFrame:
     "`Run.complete` of a run or its folder."
-    return Run(run).complete(*args, **kwargs)
+    return load_run(run).complete(*args, **kwargs)

@@ -27,7 +27,7 @@ from mtlkgc.bench import flop_per_sequence, matmul_rate
 from mtlkgc.benchmarks import load_kg
 from mtlkgc.cli import be_quiet
 from mtlkgc.data import GIVEN, KnowledgeGraph
-from mtlkgc.model import new_model
+from mtlkgc.model import new_model, resolve_precision
 from mtlkgc.plots import bootstrap
 from mtlkgc.rankings import DevSample, Rankings, in_both_protocols, read_parts
 from mtlkgc.run import Run
@@ -41,9 +41,8 @@ MIXES = ("lp+rp+rr", "lp", "lp+rp", "lp+rr")  # in the order in which they are w
 TRIALS = (  # each stands if it helps beyond noise, for each mix by itself
     ("lr", 1e-4), ("lr", 4e-4), ("negatives", 1), ("negatives", 7), ("pooled", True), ("margin", 0.5))
 ON_GPU = torch.cuda.is_available()
-TRAINING = "bf16" if ON_GPU else "fp32"  # precision
-RANKING = "fp16" if ON_GPU else "fp32"
 DEVICE = torch.device("cuda" if ON_GPU else "cpu")
+PRECISION = resolve_precision("auto", DEVICE)  # of training and of ranking
 
 
 def read_in_training(run: Run) -> tuple[int, int]:
@@ -60,7 +59,7 @@ class Log:
         self.path = path
         model, tokenizer = new_model(encoder, kg.n_relations)
         self.scorer = CrossEncoder(model.to(DEVICE), TokenizedKG(kg, tokenizer))
-        self.limit = {p: matmul_rate(DEVICE, PRECISIONS[p])["together"] for p in {TRAINING, RANKING}}
+        self.limit = matmul_rate(DEVICE, PRECISIONS[PRECISION])["together"]
         sizes = [kg.n_entities, kg.n_relations, kg.n_entities]
         some = np.random.default_rng(0).integers(kg.n_entities, size=(1000, 3)) % sizes
         tkg = self.scorer.tkg
@@ -80,23 +79,23 @@ class Log:
         return sequences, int(sequences * self.length)
 
     @contextmanager
-    def spent(self, what: str, count, where, precision: str, passes: int):
+    def spent(self, what: str, count, where, passes: int):
         "Time what happens inside. Training passes three times: forward, and twice that backward."
         begun, before = time.time(), count(where)
         try:
             yield
         finally:
             sequences, tokens = np.subtract(count(where), before).tolist()
-            self.write(what, begun, sequences, tokens, precision, passes)
+            self.write(what, begun, sequences, tokens, passes)
 
-    def write(self, what: str, begun: float, sequences: int, tokens: int, precision: str, passes: int):
-        seconds, limit = time.time() - begun, self.limit[precision]
+    def write(self, what: str, begun: float, sequences: int, tokens: int, passes: int):
+        seconds, limit = time.time() - begun, self.limit
         length = max(2, round(tokens / max(sequences, 1)))
         flop = passes * tokens * flop_per_sequence(self.scorer, length, whole=passes > 1) / length
         line = {
             "what": what, "begun": round(begun), "seconds": round(seconds, 1), "sequences": sequences,
             "tokens": tokens, "sequences/s": round(sequences / seconds, 1),
-            "share of limit": round(flop / seconds / limit, 4), "precision": precision,
+            "share of limit": round(flop / seconds / limit, 4), "precision": PRECISION,
             "device": torch.cuda.get_device_name() if ON_GPU else "cpu", "limit, GFLOP/s": round(limit / 1e9)}
         with open(self.path, "a") as file:
             file.write(json.dumps(line) + "\n")
@@ -117,7 +116,7 @@ class Table2:
     def trained(self, out: Path, mix: str, **hyperparameters) -> Run:
         run = Run(out)
         if run.checkpoint_folder.is_dir() or run.said("selection") is None:  # not finished
-            with self.log.spent(f"training {run.name}", read_in_training, run, TRAINING, passes=3):
+            with self.log.spent(f"training {run.name}", read_in_training, run, passes=3):
                 train(self.kg, mix, self.encoder, out, batch_size=self.batch_size, dev_triples=200,
                       dev_candidates=1000, progress=sys.stderr.isatty(), **hyperparameters)
         return run
@@ -125,13 +124,11 @@ class Table2:
     def ranked(self, run: Run, n: int | None = None) -> Rankings:
         "Rankings of `n` test triples, or of all."
         saved = f"test-{n}" if n and n < len(self.kg.test) else "test"
-        if RANKING != "fp32":
-            saved += f"-{RANKING}"
         if run.metrics_file(saved).is_file():
             return run.rankings(saved)
         what, folder = f"ranking {run.name} {saved}", run.ranking_folder / saved
-        with self.log.spent(what, self.log.read_in_ranking, folder, RANKING, passes=1):
-            return run.rank(sample=n, precision=RANKING, progress=sys.stderr.isatty())
+        with self.log.spent(what, self.log.read_in_ranking, folder, passes=1):
+            return run.rank(sample=n, progress=sys.stderr.isatty())
 
     def on_dev(self, mix: str, changes: dict) -> Rankings:
         "A trial: one epoch with changed hyperparameters, then a sample of dev."
