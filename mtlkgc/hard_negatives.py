@@ -44,13 +44,14 @@ def mine(
         given = kg.train[:, GIVEN[side]]
         _, one_of, query_of = np.unique(given, axis=0, return_index=True, return_inverse=True)
         order = np.argsort(query_of, kind="stable") # triples of one query stand together
+        in_order = query_of[order]
         size = max(1, scorer.block//kg.n_entities)
         blocks = range(0, len(one_of), size)
         for start in tqdm(blocks, f"hard {side}s", disable=not progress):
             queries = kg.train[one_of[start:start + size]]
             scores = scorer(queries, side).cpu()
             top, entities = best_unknown(scores, queries, side, kg, m)
-            first, last = np.searchsorted(query_of[order], [start, start + len(queries)])
+            first, last = np.searchsorted(in_order, [start, start + len(queries)])
             triples = order[first:last]
             of = query_of[triples] - start
             answers = scores[of, kg.train[triples, ANSWER[side]]] # [n]

@@ -8,17 +8,15 @@ __all__ = ['ListwiseRanking']
 # %% ../nbs/03b_listwise.ipynb #d1a0be35
 import torch.nn.functional as F
 import mtlkgc.contrastive # noqa: F401, the order of tasks decides about their random numbers
-from .tasks import Task, register
+from .tasks import RelevanceRanking, register
 
 # %% ../nbs/03b_listwise.ipynb #93ad5e18
 @register
-class ListwiseRanking(Task):
+class ListwiseRanking(RelevanceRanking): # the same head, and the same score
     "Which of a list is the valid triple? (Cao et al. 2007, Gao et al. 2021)"
     name = "ls"
     title = "LS: the valid one of a list"
     priority = 4
 
-    def n_outputs(self, n_relations): return 1
     def loss(self, logits, labels, margin=None):
         return F.cross_entropy(logits.float().view(labels.shape), labels.argmax(1))
-    def score(self, logits, relations): return logits[:, 0].float()

@@ -83,8 +83,8 @@ def rank(
     if precision != "auto": name += f"-{precision}"
     if score_with: name += f"-by-{score_with}"
     out = self.ranking_folder/name
-    begun = [read_meta(part)[0].get("precision", "fp32") for part in out.glob("part-*.parquet")]
-    scorer = self.scored_with(score_with, begun[0] if begun else precision)
+    if part := next(out.glob("part-*.parquet"), None): precision = read_meta(part)[0].get("precision", "fp32")
+    scorer = self.scored_with(score_with, precision)
     scored_by = "+".join(scorer.heads) or self.config["what"].get("tasks") or self.kind # old runs said "lp"
     header = {"config": config_hash(self.config), **said, "scored_by": scored_by,
               "precision": scorer.precision, "own_entity": "competes"}
