@@ -12,7 +12,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 import numpy as np
-from .data import SPLITS, DataError, KnowledgeGraph, make_kg, read_folder
+from .data import SPLITS, DataError, KnowledgeGraph, check_values, make_kg, read_folder
 
 # %% ../nbs/01_benchmarks.ipynb #9fa33491
 IN_PYKEEN = ("umls", "nations", "kinships")
@@ -164,7 +164,10 @@ def load_kg(
     seed:int=0, # of the subgraph
     names_only:bool=False, # entities are read by their names, without descriptions
 )->KnowledgeGraph:
-    "Load a knowledge graph. Raises `DataError` if there is no such graph or its files are malformed."
+    """Load a knowledge graph.
+
+    Raises `DataError` if there is no such graph or its files are malformed, `ValueError` for bad numbers."""
+    check_values(name=name, subgraph=subgraph, seed=seed)
     key = str(name).lower()
     if key in IN_PYKEEN: kg = read_packaged(key)
     elif key in BENCHMARKS: kg = _read_benchmark(key)
@@ -182,7 +185,14 @@ def load_again(
     then:str, # the fingerprint, as written down
     since:str, # what has happened to the graph, for the message
 )->KnowledgeGraph:
-    "Load the graph that was used before. Raises `DataError` if what can be loaded today is another one."
-    kg = load_kg(**source)
+    """Load the graph that was used before, and no other.
+
+    Raises `DataError` if what can be loaded today is another one, without telling what that holds."""
+    try: kg = load_kg(**source)
+    except TypeError: raise DataError(f"{source!r}, written down since {since}, names no graph") from None
+    except (ValueError, OSError):
+        if not Path(source["name"]).is_dir(): raise
+        raise DataError(f"{source['name']} is no graph any more that can be read as it was when {since}; "
+                        f"to see why: mtlkgc data {source['name']}") from None
     if kg.fingerprint == then: return kg
-    raise DataError(f"{kg.name} has changed since {since} (fingerprint {kg.fingerprint}, then {then})")
+    raise DataError(f"{kg.name} has changed since {since}: its fingerprint is not {then} any more")

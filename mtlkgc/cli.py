@@ -6,16 +6,55 @@
 __all__ = ['app', 'main', 'be_quiet']
 
 # %% ../nbs/17_cli.ipynb #ed7444a2
-import inspect, json, sys
+import inspect, json, os, signal, sys
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 from typer import Argument, Option, Typer
 from typer.core import TyperGroup
 
 # %% ../nbs/17_cli.ipynb #6e8f4e97
+def _plain(line:str)->str:
+    "A line without anything that a terminal obeys, see `printable`."
+    if line.isprintable(): return line
+    from mtlkgc.data import printable # takes a second to import
+    return printable(line)
+
+class _Plain:
+    "A stream that writes names of a graph as they are, and neither obeys them nor fails at them."
+    def __init__(self, stream): self.stream = stream
+    def __getattr__(self, name): return getattr(self.stream, name)
+    def write(self, text:str)->int:
+        known = self.encoding or "utf-8"
+        text = "\n".join(map(_plain, text.split("\n")))
+        return self.stream.write(text.encode(known, "backslashreplace").decode(known))
+
+# %% ../nbs/17_cli.ipynb #be0f1003
 def _stop(message:str, status:int):
     print(message, file=sys.stderr)
     sys.exit(status)
+
+@contextmanager
+def _interruptible():
+    "SIGTERM interrupts as Ctrl-C does; after that, either ends the process wherever it is."
+    alone = os.environ.get("WORLD_SIZE", "1") == "1" # else it may wait for others, where Python hears nothing
+    signals = (signal.SIGINT, signal.SIGTERM) if alone else ()
+    usual = {s: signal.getsignal(s) for s in signals if signal.getsignal(s) is not signal.SIG_IGN}
+    this = os.getpid()
+    def at_once(*_):
+        os.write(2, b"\nmtlkgc: ended at once; the same command continues from what was saved\n")
+        os._exit(130)
+    def interrupt(*_):
+        if os.getpid() != this: os._exit(130) # a process of ours that helps
+        for s in usual: signal.signal(s, at_once)
+        raise KeyboardInterrupt
+    for s in usual: signal.signal(s, interrupt)
+    try: yield
+    except SystemExit as e:
+        if e.code == 130: usual = dict.fromkeys(usual, at_once) # while Python ends, too
+        raise
+    finally:
+        for s, handler in usual.items(): signal.signal(s, handler)
 
 class _Commands(TyperGroup):
     def invoke(self, ctx):
@@ -30,8 +69,10 @@ app = Typer(
 
 def main():
     "The `mtlkgc` command."
-    try: app()
-    except (ValueError, OSError) as e: _stop(f"mtlkgc: {e}", 2)
+    with _interruptible():
+        try:
+            with redirect_stdout(_Plain(sys.stdout)): app()
+        except (ValueError, OSError) as e: _stop(f"mtlkgc: {_plain(str(e))}", 2)
 
 # %% ../nbs/17_cli.ipynb #52b47609
 def be_quiet():
@@ -53,6 +94,7 @@ Graph = Annotated[str, Argument(help=GRAPHS)]
 Subgraph = Annotated[int|None, Option(help="work on so many entities only")]
 NamesOnly = Annotated[bool, Option("--names-only", help="read names of entities without descriptions")]
 RunFolder = Annotated[Path, Argument(help="folder of a run")]
+MovedGraph = Annotated[Path|None, Option("--graph", help="where the graph's folder is now, if it was moved")]
 RunFolders = Annotated[list[Path], Argument(help="folders of runs")]
 OwnLast = Annotated[bool, Option("--own-last/--own-competes", help=OWN_LAST)]
 Split = Annotated[str, Option(help="train, dev or test; test-500 for a saved sample of 500")]
@@ -136,7 +178,8 @@ def _takes_hyperparameters(command):
 def _for_this_kind(changes:dict, model:str|None)->dict: # model: of the graph, or None for a language model
     "The options that were given. Raises `ValueError` for one of the other kind of model."
     given = {name: value for name, value in changes.items() if value is not None}
-    rows, kind, remedy = (LANGUAGE, "language", "leave out") if model else (GRAPH, "graph", "add")
+    rows, kind, remedy = (GRAPH, "graph", "add")
+    if model is not None: rows, kind, remedy = (LANGUAGE, "language", "leave out")
     for name in [name for name, *_ in rows if name in given]:
         flag = "--" + name.replace("_", "-")
         raise ValueError(f"{flag} is for {kind} models; leave it out, or {remedy} --model")
@@ -161,13 +204,14 @@ def train(
     changes = _for_this_kind(changes, model)
     from mtlkgc import load_kg, train, train_graph_model
     from mtlkgc.rules import learn_rules
-    from mtlkgc.run import processes
+    from mtlkgc.run import locked, processes
     be_quiet()
-    kg = load_kg(graph, subgraph, names_only=names_only)
     if model == "rules" and changes: raise ValueError("rules are counted and take no hyperparameters")
-    if model == "rules": learn_rules(kg, out)
-    elif model: train_graph_model(kg, model, out, preset, **changes)
-    else: train(kg, out=out, preset=preset, **changes)
+    with locked(out, processes()[0]):
+        kg = load_kg(graph, subgraph, names_only=names_only)
+        if model == "rules": learn_rules(kg, out)
+        elif model is not None: train_graph_model(kg, model, out, preset, **changes)
+        else: train(kg, out=out, preset=preset, **changes)
     if processes()[0] == 0: print(f"saved in {out}; rank the test split with: mtlkgc rank {out}")
 
 # %% ../nbs/17_cli.ipynb #f2366965
@@ -183,11 +227,19 @@ def ensemble(
 ):
     "Combine runs into one; how much each counts is fitted on dev."
     from mtlkgc import combine
+    from mtlkgc.run import locked
     be_quiet()
-    run = combine(runs, out, dev_triples, score_with, shortlist, own_last)
+    with locked(out): run = combine(runs, out, dev_triples, score_with, shortlist, own_last)
     for group, weights in run.said("fit")["weights"].items():
         print(f"{group}: " + ", ".join(f"{w:.2f} {member.name}" for w, member in zip(weights, runs)))
     print(f"saved in {out}; rank the test split with: mtlkgc rank {out}")
+
+# %% ../nbs/17_cli.ipynb #17be5700
+def _print_metrics(rankings):
+    "Metrics in both protocols."
+    import pandas as pd
+    last = rankings.own_last().metrics().loc[["both"]].rename(index={"both": "both, own entity last"})
+    print(pd.concat([rankings.metrics(), last]).round(4).to_string())
 
 # %% ../nbs/17_cli.ipynb #8fd7939b
 @app.command()
@@ -200,16 +252,37 @@ def rank(
     score_with:Annotated[str|None, Option(
         help="add up the evidence of several heads, e.g. lp+rp; saved as test-by-lp+rp")]=None,
     precision:Annotated[str, Option(help=PRECISIONS + "; saved as test-bf16 if asked for")]="auto",
+    graph:MovedGraph=None,
 ):
     "Rank every entity for the triples of a split; an interrupted ranking is continued."
-    import pandas as pd
     from mtlkgc.run import processes
     from mtlkgc.use import load_run
     be_quiet()
-    rankings = load_run(run).rank(split, sample, seed, top_k, score_with, precision)
-    if processes()[0] == 0:
-        last = rankings.own_last().metrics().loc[["both"]].rename(index={"both": "both, own entity last"})
-        print(pd.concat([rankings.metrics(), last]).round(4).to_string())
+    run = load_run(run)
+    if graph: run.find_graph(graph)
+    rankings = run.rank(split, sample, seed, top_k, score_with, precision)
+    if processes()[0] == 0: _print_metrics(rankings)
+
+# %% ../nbs/17_cli.ipynb #17be5702
+@app.command()
+def best(
+    graph:Graph,
+    out:Annotated[Path, Option(help="a folder for the folders of all runs")],
+    subgraph:Subgraph=None, names_only:NamesOnly=False,
+    encoder:Annotated[str, Option(help="minilm, or what train takes")]="minilm",
+):
+    "Retriever, rules, reader, their sum, and the test split ranked; what was begun is continued."
+    from mtlkgc import Run, load_kg
+    from mtlkgc.best import best as do_all, effort
+    from mtlkgc.run import locked
+    be_quiet()
+    with locked(out):
+        kg = load_kg(graph, subgraph, names_only=names_only)
+        if not Run(out/"best").is_finished:
+            takes = effort(kg, encoder)
+            print(takes.round(2).to_string())
+            print(f"together about {takes.minutes.sum():,.0f} minutes on this machine", flush=True)
+        _print_metrics(do_all(kg, out, encoder))
 
 # %% ../nbs/17_cli.ipynb #83c88eff
 @app.command()
@@ -234,8 +307,11 @@ def show(
 ):
     "Saved ranking of a triple, under one or several runs; of several matching triples, the best ranked."
     from mtlkgc import Run
+    from mtlkgc.data import ANSWER, check_values
     from mtlkgc.rankings import side_by_side
     be_quiet()
+    check_values(k=k)
+    if side not in ANSWER: raise ValueError(f"no side {side!r}; there are {', '.join(ANSWER)}")
     loaded = [Run(run).rankings(split) for run in runs]
     names, row = loaded[0].kg.names, loaded[0].find(head, relation, tail, side).iloc[0]
     triple = {place: row[place] for place in ("head", "relation", "tail")}
@@ -249,12 +325,14 @@ def show(
 @app.command()
 def complete(
     run:RunFolder, head:Name=None, relation:Name=None, tail:Name=None, k:Shown=10,
-    head_text:Text=None, tail_text:Text=None, also:Texts=(),
+    head_text:Text=None, tail_text:Text=None, also:Texts=(), graph:MovedGraph=None,
 ):
     "Propose the missing place of a triple: give two of --head, --relation and --tail."
     from mtlkgc.use import load_run
     be_quiet()
-    best = load_run(run).complete(head, relation, tail, k, head_text, tail_text, also)
+    run = load_run(run)
+    if graph: run.find_graph(graph)
+    best = run.complete(head, relation, tail, k, head_text, tail_text, also)
     print(best.round(3).to_string())
 
 # %% ../nbs/17_cli.ipynb #81fbe5b1
@@ -287,6 +365,8 @@ def bench(
     for name in given:
         if (name == "tasks") != train: raise ValueError(f"--{name} is for {remedy}")
     from mtlkgc.bench import bench, bench_training, report
+    from mtlkgc.data import check_values
+    check_values(queries=queries, candidates=candidates)
     measure = bench_training if train else bench
     print(report(_measured(out, measure, graph, encoder, precision=precision, **given)))
 

@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from torch import Tensor
 from tqdm.auto import tqdm
 from .data import CHOOSING, GIVEN, AnswerIndex, DataError, KnowledgeGraph
-from .data import halves_of_dev, sample_triples, seldom_loops
+from .data import check_values, halves_of_dev, sample_triples, seldom_loops
 from .ranking import OwnLast, among, best_columns, filter_known, query_blocks
 from .run import Run, config_hash, load_run, now, open_run, run_config, write_json
 from .scoring import Scorer
@@ -364,6 +364,7 @@ def combine(
     seed:int=0, progress:bool=True,
 )->Run:
     "Fit an ensemble on dev and save it. Raises `DataError` if runs do not belong together, as `open_run`."
+    check_values(dev_triples=dev_triples, score_with=score_with, seed=seed)
     runs = [load_run(r) for r in runs]
     _check_members(runs, shortlist)
     kg = runs[0].kg

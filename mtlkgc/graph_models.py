@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 from .benchmarks import need_pykeen
-from .data import GIVEN, KnowledgeGraph
+from .data import GIVEN, KnowledgeGraph, check_values
 from .ranking import rank_metrics
 from .rankings import DevSample
 from .run import Run, open_run, own_device, run_config, state_kept, suggest, write_json
@@ -169,9 +169,7 @@ def settings(kg:KnowledgeGraph, model:str, preset:str="cpu", **changes)->Setting
     start = _preset(kg, model, preset)
     for unknown in sorted(changes.keys() - set(names)): raise ValueError(suggest(unknown, names, "setting"))
     s = Settings(model, **{**start, **changes})
-    for name in ("negatives", "batch_size", "epochs"):
-        if getattr(s, name) < 1: raise ValueError(f"{name} must be at least 1, not {getattr(s, name)}")
-    if not s.lr > 0: raise ValueError(f"lr must be positive, not {s.lr}")
+    check_values(**asdict(s))
     return s
 
 # %% ../nbs/11_graph_models.ipynb #90d1b9a5

@@ -14,13 +14,17 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from .data import DataError
+from .data import DataError, printable
 from .ranking import rank_metrics
 from .rankings import Rankings, compare
 from .run import Run
 from .tasks import LinkPrediction
 
 # %% ../nbs/14_plots.ipynb #c6fa92f4
+def _in_figure(name:str)->str:
+    "A name as matplotlib draws it: its dollar signs begin no formula, and what is hidden is written out."
+    return printable(name).replace("$", r"\$")
+
 def _details(r:Rankings)->list[str]:
     "What tells the rankings of one run apart."
     split = f"{r.header['split']} ({r.header['triples']})"
@@ -32,7 +36,7 @@ def _labels(
 )->list[str]: # all different
     "The run of each ranking, and what else tells them apart. Raises `DataError` if one is given twice."
     differ = [d for d in zip(*map(_details, rankings)) if len(set(d)) > 1]
-    names = [r.name for r in rankings]
+    names = [_in_figure(r.name) for r in rankings]
     out = [", ".join(parts) for parts in zip(names, *differ)]
     if len(set(out)) < len(out):
         raise DataError(f"the same ranking is given twice, or two that nothing tells apart: {'; '.join(out)}")
@@ -95,7 +99,7 @@ def plot_metric_by_relation(
     tables = [_by_relation(r, metric, side) for r in rankings]
     n = tables[0].nlargest(k, "n").n
     values = pd.DataFrame({name: t[metric].reindex(n.index) for name, t in zip(_labels(*rankings), tables)})
-    values.index = [f"{r} ({n[r]})" for r in n.index]
+    values.index = [f"{_in_figure(r)} ({n[r]})" for r in n.index]
     rows = values.melt(var_name="run", value_name=metric, ignore_index=False).reset_index(names="relation")
     ax = sns.barplot(rows, x=metric, y="relation", hue="run", ax=_axes(1 + 0.2*len(n)))
     return _finish(ax, ylabel="", title=f"{side} looked for" if side else "both sides")
@@ -141,7 +145,8 @@ def plot_calibration(
     ax.hlines(at.right, at.low, at.high, alpha=0.5)
     beside = dict(xytext=(-3, 4), textcoords="offset points", ha="right", fontsize="small")
     for b in at.itertuples(): ax.annotate(b.n, (b.high, b.right), **beside)
-    names = dict(xlabel="confidence in the first candidate", ylabel="share that is the answer", title=r.name)
+    names = dict(xlabel="confidence in the first candidate", ylabel="share that is the answer",
+                 title=_in_figure(r.name))
     return _finish(ax, xlim=(0, 1), ylim=(0, 1.1), **names)
 
 # %% ../nbs/14_plots.ipynb #743ac02c

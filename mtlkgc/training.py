@@ -7,7 +7,7 @@ __all__ = ['PRESETS', 'Hyperparameters', 'hyperparameters', 'MultiTaskTrainer', 
            'saves_when_interrupted', 'check_reads', 'prepare_model', 'train', 'load_scorer']
 
 # %% ../nbs/10_training.ipynb #33754b1a
-import copy, json, os, signal, sys, threading, time
+import copy, json, os, pickle, shutil, signal, sys, threading, time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -16,15 +16,15 @@ import pandas as pd
 import torch, transformers
 from fastcore.basics import patch
 from torch.utils.data import DataLoader
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, SchedulerType
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 from .biencoder import scorer_of
-from .data import KnowledgeGraph
+from .data import DataError, KnowledgeGraph, check_values
 from .hard_negatives import find_retriever, hard_negatives
-from .model import MtlkgcModel, new_model, resolve_precision
+from .model import MtlkgcModel, new_model, read_config, read_tokenizer, resolve_precision
 from .rankings import DevSample
-from .run import Run, open_run, own_device, processes_together, run_config, state_kept, suggest
-from .run import write_atomically
+from .run import Run, damaged, locked, open_run, own_device, processes_together, reading, run_config
+from .run import state_kept, suggest, write_atomically, write_json, writing
 from .samplers import Schedule
 from .scoring import Scorer
 from .tasks import TASKS, parse_tasks
@@ -75,17 +75,13 @@ PRESETS = {
 
 def _check_values(hp:Hyperparameters):
     "Raises `ValueError` for values that make no sense."
-    for name in ("epochs", "batch_size", "cl_batch_size", "negatives", "max_length", "dev_candidates"):
-        if getattr(hp, name) < 1: raise ValueError(f"{name} must be at least 1, not {getattr(hp, name)}")
-    if hp.rr_negatives is not None and hp.rr_negatives < 1:
-        raise ValueError(f"rr_negatives must be at least 1, not {hp.rr_negatives}")
+    check_values(**asdict(hp))
+    schedules = [s.value for s in SchedulerType]
+    if hp.schedule not in schedules: raise ValueError(suggest(hp.schedule, schedules, "schedule"))
     if bool(hp.negatives_from) != bool(hp.hard):
         raise ValueError("negatives_from and hard belong together: where negatives come from, how many")
     if hp.hard and hp.hard > hp.negatives:
         raise ValueError(f"hard must be at most negatives, {hp.negatives}, not {hp.hard}")
-    if not hp.lr > 0: raise ValueError(f"lr must be positive, not {hp.lr}")
-    for name in ("clip", "dropout", "evaluations", "dev_triples", "seed", "margin", "weight_decay", "warmup"):
-        if getattr(hp, name) < 0: raise ValueError(f"{name} must not be negative, not {getattr(hp, name)}")
 
 def hyperparameters(preset:str="cpu", **changes)->Hyperparameters:
     "A preset with changes. Raises `ValueError` for names that do not exist and values that make no sense."
@@ -220,10 +216,13 @@ def log(self:MultiTaskTrainer, logs, start_time=None):
 
 @patch
 def _save_checkpoint(self:MultiTaskTrainer, model, trial):
-    file = Path(self.args.output_dir).parent/"history.parquet"
+    folder = Path(self.args.output_dir)
+    checkpoint = folder/f"checkpoint-{self.state.global_step}"
     if self.is_world_process_zero():
-        write_atomically(file, lambda f: self.history().to_parquet(f, index=False))
-    Trainer._save_checkpoint(self, model, trial)
+        write_atomically(folder.parent/"history.parquet", lambda f: self.history().to_parquet(f, index=False))
+    with writing(checkpoint): Trainer._save_checkpoint(self, model, trial)
+    self.accelerator.wait_for_everyone()
+    if self.is_world_process_zero(): Run(folder.parent).seal(checkpoint)
 
 # %% ../nbs/10_training.ipynb #3d8046be
 def training_arguments(
@@ -236,7 +235,7 @@ def training_arguments(
     every = -(-steps//(hp.evaluations or 1))
     optimizer = dict(learning_rate=hp.lr, lr_scheduler_type=hp.schedule, warmup_steps=int(hp.warmup*steps),
                      weight_decay=hp.weight_decay, max_grad_norm=hp.clip) # clip 0 is no limit
-    saving = dict(save_strategy="steps", save_steps=every, save_total_limit=1, eval_steps=every,
+    saving = dict(save_strategy="steps", save_steps=every, save_total_limit=2, eval_steps=every,
                   eval_strategy="no", load_best_model_at_end=False)
     if select:
         saving |= dict(eval_strategy="steps", load_best_model_at_end=True,
@@ -260,23 +259,27 @@ class _StopWhenAsked(TrainerCallback):
 
 @contextmanager
 def saves_when_interrupted(trainer:Trainer):
-    "Inside, the first SIGINT ends training after a checkpoint has been saved; a second one ends it at once."
+    "Inside, a first SIGINT or SIGTERM ends training when a checkpoint has been saved; a second one, at once."
     if trainer.args.world_size > 1 or threading.current_thread() is not threading.main_thread():
         yield
         return
-    usual = signal.getsignal(signal.SIGINT)
+    usual = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    heard = [s for s, handler in usual.items() if handler is not signal.SIG_IGN]
     this = os.getpid()
     stop = _StopWhenAsked()
-    def ask(*_):
-        if os.getpid() != this: return # a data loader's worker
+    def listen(handlers):
+        for s in heard: signal.signal(s, handlers[s])
+    def ask(number, _):
+        if os.getpid() != this: # a data loader's worker: only its process says when it ends
+            return os._exit(1) if number == signal.SIGTERM else None
         stop.asked.set()
-        signal.signal(signal.SIGINT, usual)
+        listen(usual)
         print("\ninterrupted: a checkpoint is saved after this step; interrupt again to stop at once",
               file=sys.stderr)
     trainer.add_callback(stop)
-    signal.signal(signal.SIGINT, ask)
+    listen(dict.fromkeys(usual, ask))
     try: yield
-    finally: signal.signal(signal.SIGINT, usual)
+    finally: listen(usual)
 
 # %% ../nbs/10_training.ipynb #8d2f6c19
 def check_reads(model:MtlkgcModel, tkg:TokenizedKG, encoder:str):
@@ -332,18 +335,40 @@ def _history_until(run:Run, checkpoint:Path|None)->list[dict]:
     history = run.history()
     return history[history.step <= reached].drop(columns="epoch").to_dict("records")
 
-def _trainer(
-    run:Run, model:MtlkgcModel, schedule:Schedule, hp:Hyperparameters, checkpoint:Path|None,
-    max_steps:int|None=None, **trainer_args,
-)->MultiTaskTrainer:
-    "The trainer of a run."
+def _arguments(
+    run:Run, schedule:Schedule, hp:Hyperparameters, max_steps:int|None=None, **trainer_args,
+)->tuple[DevSample|None, TrainingArguments]:
+    "What chooses a state, and how a run is trained."
     kg = schedule.kg
     choose = hp.evaluations and hp.dev_triples and len(kg.dev)
     dev = DevSample(kg, hp.dev_triples, hp.dev_candidates, hp.seed, hp.own_last) if choose else None
     steps = min(len(schedule), max_steps or len(schedule))
-    args = training_arguments(hp, run, steps, bool(dev), **trainer_args)
-    history = _history_until(run, checkpoint)
-    return MultiTaskTrainer(model, schedule, args, hp.margin, dev, history)
+    return dev, training_arguments(hp, run, steps, bool(dev), **trainer_args)
+
+def _set_aside(run:Run, checkpoint:Path|None):
+    "Rename checkpoints beyond the one to continue from: the Trainer would take them for its newest."
+    def step(p): return int(p.name.split("-")[1])
+    for p in run.checkpoint_folder.glob("checkpoint-*"):
+        if checkpoint and step(p) <= step(checkpoint): continue
+        aside = p.with_name(f"unusable-{step(p)}")
+        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(p, aside)
+
+def _continue(trainer:MultiTaskTrainer, checkpoint:Path|None):
+    "Train, from a checkpoint if there is one; its state says where the best one was before a run was moved."
+    if checkpoint:
+        file = checkpoint/"trainer_state.json"
+        state = json.loads(file.read_text())
+        best = state.get("best_global_step")
+        moved = {"best_model_checkpoint": str(checkpoint.with_name(f"checkpoint-{best}")) if best else None}
+        write_json(file, {**state, **moved})
+    with saves_when_interrupted(trainer):
+        try: trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+        except pickle.UnpicklingError as e:
+            raise DataError(f"{checkpoint} holds more than numbers, and was not loaded; delete it") from e
+        finally: # also the bar of training that failed
+            for bar in [getattr(c, "training_bar", None) for c in trainer.callback_handler.callbacks]:
+                if bar is not None: bar.close()
 
 def _finish(run:Run, trainer:MultiTaskTrainer, tokenizer:PreTrainedTokenizerBase):
     "Save the model, and what training has seen and chosen. Raises `ValueError` if weights are no numbers."
@@ -376,7 +401,8 @@ def train(
     """Train a language model, or continue.
 
     Raises `DataError` if `out` holds something else, `ValueError` for arguments that make no sense."""
-    hp = hyperparameters(preset, **({"encoder": encoder} if encoder else {}), **changes)
+    check_values(max_steps=max_steps)
+    hp = hyperparameters(preset, **({} if encoder is None else {"encoder": encoder}), **changes)
     hp.precision = resolve_precision(hp.precision, own_device())
     state = processes_together()
     what = {"tasks": "+".join(parse_tasks(tasks)), **asdict(hp)}
@@ -384,26 +410,41 @@ def train(
     config = run_config("language model", kg, what, transformers=transformers.__version__,
                         processes=state.num_processes)
     share = state.process_index, state.num_processes
-    model, tokenizer, schedule = _prepare(kg, tasks, hp, share) # refuses before anything is written
+    model, tokenizer, schedule = _prepare(kg, tasks, hp, share)
+    more = {"disable_tqdm": not progress, **(trainer_args or {})}
+    dev, args = _arguments(Run(out), schedule, hp, max_steps, **more)
     if hp.negatives_from: find_retriever(hp.negatives_from, kg)
-    with state.main_process_first():
-        run, checkpoint = open_run(out, config)
-        if hp.negatives_from: schedule.hard = hard_negatives(run, kg, hp.negatives_from, progress)
-    trainer = _trainer(run, model, schedule, hp, checkpoint, max_steps,
-                       **{"disable_tqdm": not progress, **(trainer_args or {})})
-    if not progress: trainer.remove_callback(PrinterCallback)
-    for c in callbacks: trainer.add_callback(c)
-    with saves_when_interrupted(trainer): trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-    if state.is_main_process: _finish(run, trainer, tokenizer)
-    state.wait_for_everyone()
+    with locked(out, state.process_index): # all that can be refused was refused before anything is written
+        with state.main_process_first():
+            run, checkpoint = open_run(out, config)
+            if state.is_main_process: _set_aside(run, checkpoint)
+            if hp.negatives_from: schedule.hard = hard_negatives(run, kg, hp.negatives_from, progress)
+        history = _history_until(run, checkpoint)
+        trainer = MultiTaskTrainer(model, schedule, args, hp.margin, dev, history)
+        if not progress: trainer.remove_callback(PrinterCallback)
+        for c in callbacks: trainer.add_callback(c)
+        _continue(trainer, checkpoint)
+        if state.is_main_process: _finish(run, trainer, tokenizer)
+        state.wait_for_everyone()
     return run
 
 # %% ../nbs/10_training.ipynb #62e8fa04
+_ANEW = "put it back from a copy of the run, or train it again in another folder"
+
 def load_scorer(run:Run)->Scorer:
     "The language model of a run, on a GPU if there is one."
-    model = MtlkgcModel.from_pretrained(run.model_folder, dtype=torch.float32).to(own_device())
-    tokenizer = AutoTokenizer.from_pretrained(run.model_folder)
+    model, loaded = MtlkgcModel.from_pretrained(
+        run.model_folder, config=read_config(run.model_folder), dtype=torch.float32, use_safetensors=True,
+        output_loading_info=True)
+    model.to(own_device())
+    if wrong := sorted({*loaded["missing_keys"], *loaded["unexpected_keys"]}):
+        raise ValueError(f"its weights are of another model: {wrong[0]} is missing, or more than it has")
+    with reading(run.model_folder/"tokenizer.json", _ANEW):
+        tokenizer = read_tokenizer(run.model_folder)
+        if len(tokenizer) > model.encoder.config.vocab_size: raise ValueError("it is of another model")
+    cache = run/"entities.safetensors"
+    if cache.is_file() and damaged(cache): cache.unlink() # it is made again
     tkg = TokenizedKG(run.kg, tokenizer, run.what["max_length"])
     trained = run.what.get("precision", "fp32")
     fast = resolve_precision("auto", own_device())
-    return scorer_of(model, tkg, trained if trained == fast else "fp32", keep=run/"entities.safetensors")
+    return scorer_of(model, tkg, trained if trained == fast else "fp32", keep=cache)

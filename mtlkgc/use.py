@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from fastcore.basics import patch
 from torch import Tensor
-from .data import ANSWER, CHOOSING, SPLITS, DataError, KnowledgeGraph, sample_triples
+from .data import ANSWER, CHOOSING, SPLITS, DataError, KnowledgeGraph, check_values, sample_triples
 from .ensemble import combine
 from .graph_models import train_graph_model
 from .ranking import OwnLast, best_columns
@@ -78,7 +78,10 @@ def rank(
 )->Rankings:
     """Rank a split and save rankings and metrics in the run's folder; goes on where an earlier call stopped.
 
-    The query's own entity competes; `Rankings.own_last` is the other protocol. Raises `DataError`."""
+    The query's own entity competes; `Rankings.own_last` is the other protocol.
+
+    Raises `DataError` if there is nothing to rank, `ValueError` for values that make no sense."""
+    check_values(sample=sample, seed=seed, top_k=top_k, score_with=score_with)
     triples, name, said = self._asked(split, sample, seed)
     if precision != "auto": name += f"-{precision}"
     if score_with: name += f"-by-{score_with}"
@@ -156,7 +159,9 @@ def complete(
 )->pd.DataFrame: # indexed by place; `name`, `id`, `score`, `known`: "known", "yours" or ""
     """The best candidates for the missing place.
 
-    Raises `DataError` unless exactly one place is missing, or for texts that cannot be read."""
+    Raises `DataError` unless exactly one place is missing, or for texts that cannot be read,
+    and `ValueError` for a k below 1."""
+    check_values(k=k)
     given = {"head": head, "relation": relation, "tail": tail}
     query, side, new = _query(self.kg, given, {"head": head_text, "tail": tail_text})
     if also and side == "relation":
