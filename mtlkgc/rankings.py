@@ -394,7 +394,7 @@ class Rankings:
             raise DataError(f"{folder} is not finished ({blocks}); "
                             f"continue it with: mtlkgc rank {run.folder}")
         rows = pd.concat([t.to_pandas() for t in tables]).sort_values(ROW, ignore_index=True)
-        promised = header["triples"]*len(header["sides"])
+        promised = header.get("triples", len(rows)//len(header["sides"]))*len(header["sides"])
         if len(rows) != promised:
             raise DataError(f"{folder} holds {len(rows):,} rows, but {promised:,} were ranked: a part was "
                             f"cut off; move the folder away and repeat: mtlkgc rank {run.folder}")
