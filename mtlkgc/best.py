@@ -70,22 +70,19 @@ def best(
 
     Raises `DataError` if `out` holds runs of other graphs or settings."""
     out = Path(out)
-    def say(step, what):
-        if progress: print(f"{step}: {'done' if Run(out/step).is_finished else what}", flush=True)
-    def learn(step, what, how):
-        say(step, what)
-        if not Run(out/step).is_finished: train(kg, out=out/step, progress=progress, **how)
-    def add(step, what, members, **how):
-        say(step, what)
-        if not Run(out/step).is_finished:
-            combine([out/m for m in members], out/step, progress=progress, **how)
+    def do(step, what, make, *args, **how):
+        done = Run(out/step).is_finished
+        if progress: print(f"{step}: {'done' if done else what}", flush=True)
+        if not done: make(*args, out=out/step, **how)
+    def learn(step, what): do(step, what, train, kg, progress=progress, **steps[step])
+    def add(step, what, *members, **how):
+        do(step, what, combine, [out/m for m in members], progress=progress, **how)
 
     steps = training_steps(out, encoder)
-    learn("retriever-1", "which entity of a batch answers a query?", steps["retriever-1"])
-    learn("retriever", "the same in larger batches", steps["retriever"])
-    say("rules", "which edges come with which?")
-    if not Run(out/"rules").is_finished: learn_rules(kg, out/"rules")
-    learn("reader", "which of the retriever's best candidates is it?", steps["reader"])
-    add("found", "how much do retriever and rules count?", ["retriever", "rules"])
-    add("best", "how much does the reader?", ["found", "reader"], shortlist=shortlist)
+    learn("retriever-1", "which entity of a batch answers a query?")
+    learn("retriever", "the same in larger batches")
+    do("rules", "which edges come with which?", learn_rules, kg)
+    learn("reader", "which of the retriever's best candidates is it?")
+    add("found", "how much do retriever and rules count?", "retriever", "rules")
+    add("best", "how much does the reader?", "found", "reader", shortlist=shortlist)
     return Run(out/"best").rank(progress=progress)

@@ -7,13 +7,14 @@ __all__ = ['BiEncoder', 'scorer_of']
 
 # %% ../nbs/06a_biencoder.ipynb #a2961f3d
 import copy, hashlib, os
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from .data import GIVEN
@@ -68,7 +69,7 @@ def _read_entities(self:BiEncoder)->Tensor:
     if not self.keep: return self.read(self.cross.texts[:, None])
     made_from = self._made_from()
     if self.keep.is_file():
-        with safe_open(self.keep, "pt") as f:
+        with suppress(OSError, SafetensorError), safe_open(self.keep, "pt") as f: # if damaged, made again
             if (f.metadata() or {}).get("made_from") == made_from:
                 return f.get_tensor("entities").to(self.device)
     vectors = self.read(self.cross.texts[:, None])

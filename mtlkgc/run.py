@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['KINDS', 'OTHER_WORDS', 'NotWritten', 'writing', 'put_in_place', 'write_atomically', 'write_json', 'now', 'damaged',
            'reading', 'check_no_pickles', 'run_config', 'config_hash', 'suggest', 'Run', 'load_run', 'processes',
-           'own_device', 'processes_together', 'locked', 'open_run', 'state_kept']
+           'own_device', 'processes_together', 'locked', 'step_of', 'open_run', 'state_kept']
 
 # %% ../nbs/08_run.ipynb #2d7bddf5
 import difflib, hashlib, importlib, json, os, platform, re, shutil, sys, threading, time
@@ -344,6 +344,10 @@ def locked(folder:Path|str, process:int=0): # process: its number among those th
 # %% ../nbs/08_run.ipynb #331815ec
 _OURS = r"training_args\.bin|(optimizer|scheduler|scaler)\.pt|rng_state(_\d+)?\.pth" # read as numbers only
 
+def step_of(checkpoint:Path)->int:
+    "The number of its step, which its name ends with."
+    return int(checkpoint.name.split("-")[1])
+
 def _digest(file:Path)->str:
     with open(file, "rb") as f: return hashlib.file_digest(f, "sha256").hexdigest()
 
@@ -373,7 +377,7 @@ def _flaw(self:Run, checkpoint:Path)->str|None:
             if files.get(name) == said["sha256"].get(name): continue
             return f"{checkpoint/name} is not what was written"
     best = json.loads((checkpoint/"trainer_state.json").read_text()).get("best_global_step")
-    if best and best < int(checkpoint.name.split("-")[1]):
+    if best and best < step_of(checkpoint):
         best = self.checkpoint_folder/f"checkpoint-{best}"
         there = (best/"trainer_state.json").is_file()
         return self._flaw(best) if there else f"{best}, the best state, is missing"
@@ -382,7 +386,7 @@ def _flaw(self:Run, checkpoint:Path)->str|None:
 def last_checkpoint(self:Run)->Path|None:
     "The newest checkpoint without a flaw; newer ones are named on stderr."
     whole = [p for p in self.checkpoint_folder.glob("checkpoint-*") if (p/"trainer_state.json").is_file()]
-    for checkpoint in sorted(whole, key=lambda p: int(p.name.split("-")[1]), reverse=True):
+    for checkpoint in sorted(whole, key=step_of, reverse=True):
         if not (flaw := self._flaw(checkpoint)): return checkpoint
         if processes()[0] == 0: print(f"{checkpoint.name} is left out: {flaw}", file=sys.stderr)
 

@@ -23,8 +23,8 @@ from .data import DataError, KnowledgeGraph, check_values
 from .hard_negatives import find_retriever, hard_negatives
 from .model import MtlkgcModel, new_model, read_config, read_tokenizer, resolve_precision
 from .rankings import DevSample
-from .run import Run, damaged, locked, open_run, own_device, processes_together, reading, run_config
-from .run import state_kept, suggest, write_atomically, write_json, writing
+from .run import Run, locked, open_run, own_device, processes_together, reading, run_config
+from .run import state_kept, step_of, suggest, write_atomically, write_json, writing
 from .samplers import Schedule
 from .scoring import Scorer
 from .tasks import TASKS, parse_tasks
@@ -347,10 +347,9 @@ def _arguments(
 
 def _set_aside(run:Run, checkpoint:Path|None):
     "Rename checkpoints beyond the one to continue from: the Trainer would take them for its newest."
-    def step(p): return int(p.name.split("-")[1])
     for p in run.checkpoint_folder.glob("checkpoint-*"):
-        if checkpoint and step(p) <= step(checkpoint): continue
-        aside = p.with_name(f"unusable-{step(p)}")
+        if checkpoint and step_of(p) <= step_of(checkpoint): continue
+        aside = p.with_name(f"unusable-{step_of(p)}")
         shutil.rmtree(aside, ignore_errors=True)
         os.replace(p, aside)
 
@@ -442,9 +441,7 @@ def load_scorer(run:Run)->Scorer:
     with reading(run.model_folder/"tokenizer.json", _ANEW):
         tokenizer = read_tokenizer(run.model_folder)
         if len(tokenizer) > model.encoder.config.vocab_size: raise ValueError("it is of another model")
-    cache = run/"entities.safetensors"
-    if cache.is_file() and damaged(cache): cache.unlink() # it is made again
     tkg = TokenizedKG(run.kg, tokenizer, run.what["max_length"])
     trained = run.what.get("precision", "fp32")
     fast = resolve_precision("auto", own_device())
-    return scorer_of(model, tkg, trained if trained == fast else "fp32", keep=cache)
+    return scorer_of(model, tkg, trained if trained == fast else "fp32", keep=run/"entities.safetensors")

@@ -19,6 +19,7 @@ from transformers import TrainerCallback
 from mtlkgc import Run, train
 from mtlkgc.data import DataError
 from mtlkgc.rankings import DevSample
+from mtlkgc.run import step_of
 
 SETUP = dict(epochs=1, lr=1e-3, negatives=2, batch_size=96, evaluations=5, dev_triples=5, progress=False)
 
@@ -68,7 +69,7 @@ def stopped(stopped_once, tmp_path, said):
 
 
 def checkpoints(run):
-    return sorted(run.checkpoint_folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
+    return sorted(run.checkpoint_folder.glob("checkpoint-*"), key=step_of)
 
 
 def same(a, b):
