@@ -149,7 +149,7 @@ def new_model(
     if missing := sorted(k for k in loaded["missing_keys"] if pooled or "pooler." not in k):
         raise ValueError(f"the encoder {encoder!r} has no weights for {missing[0]!r} in {where!r}, nor for "
                          f"{len(missing) - 1} more that its config.json promises")
-    if isinstance(enc, MtlkgcModel): enc = enc.encoder # of a run
+    if enc.config.model_type == MtlkgcConfig.model_type: enc = enc.encoder # of a run
     if pooled and getattr(enc, "pooler", None) is None:
         raise ValueError(f"{encoder} has no pooler; leave out pooled")
     mix = "+".join(parse_tasks(tasks))
