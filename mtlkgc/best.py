@@ -16,7 +16,7 @@ from .ensemble import combine
 from .model import resolve_precision
 from .rankings import Rankings
 from .rules import learn_rules
-from .run import Run, own_device
+from .run import Run, locked, own_device
 from .scoring import PRECISIONS, CrossEncoder
 from .training import _prepare, hyperparameters, train
 
@@ -79,10 +79,11 @@ def best(
         do(step, what, combine, [out/m for m in members], progress=progress, **how)
 
     steps = training_steps(out, encoder)
-    learn("retriever-1", "which entity of a batch answers a query?")
-    learn("retriever", "the same in larger batches")
-    do("rules", "which edges come with which?", learn_rules, kg)
-    learn("reader", "which of the retriever's best candidates is it?")
-    add("found", "how much do retriever and rules count?", "retriever", "rules")
-    add("best", "how much does the reader?", "found", "reader", shortlist=shortlist)
-    return Run(out/"best").rank(progress=progress)
+    with locked(out):
+        learn("retriever-1", "which entity of a batch answers a query?")
+        learn("retriever", "the same in larger batches")
+        do("rules", "which edges come with which?", learn_rules, kg)
+        learn("reader", "which of the retriever's best candidates is it?")
+        add("found", "how much do retriever and rules count?", "retriever", "rules")
+        add("best", "how much does the reader?", "found", "reader", shortlist=shortlist)
+        return Run(out/"best").rank(progress=progress)

@@ -204,14 +204,13 @@ def train(
     changes = _for_this_kind(changes, model)
     from mtlkgc import load_kg, train, train_graph_model
     from mtlkgc.rules import learn_rules
-    from mtlkgc.run import locked, processes
+    from mtlkgc.run import processes
     be_quiet()
     if model == "rules" and changes: raise ValueError("rules are counted and take no hyperparameters")
-    with locked(out, processes()[0]):
-        kg = load_kg(graph, subgraph, names_only=names_only)
-        if model == "rules": learn_rules(kg, out)
-        elif model is not None: train_graph_model(kg, model, out, preset, **changes)
-        else: train(kg, out=out, preset=preset, **changes)
+    kg = load_kg(graph, subgraph, names_only=names_only)
+    if model == "rules": learn_rules(kg, out)
+    elif model is not None: train_graph_model(kg, model, out, preset, **changes)
+    else: train(kg, out=out, preset=preset, **changes)
     if processes()[0] == 0: print(f"saved in {out}; rank the test split with: mtlkgc rank {out}")
 
 # %% ../nbs/17_cli.ipynb #f2366965
@@ -227,9 +226,8 @@ def ensemble(
 ):
     "Combine runs into one; how much each counts is fitted on dev."
     from mtlkgc import combine
-    from mtlkgc.run import locked
     be_quiet()
-    with locked(out): run = combine(runs, out, dev_triples, score_with, shortlist, own_last)
+    run = combine(runs, out, dev_triples, score_with, shortlist, own_last)
     for group, weights in run.said("fit")["weights"].items():
         print(f"{group}: " + ", ".join(f"{w:.2f} {member.name}" for w, member in zip(weights, runs)))
     print(f"saved in {out}; rank the test split with: mtlkgc rank {out}")
@@ -274,15 +272,13 @@ def best(
     "Retriever, rules, reader, their sum, and the test split ranked; what was begun is continued."
     from mtlkgc import Run, load_kg
     from mtlkgc.best import best as do_all, effort
-    from mtlkgc.run import locked
     be_quiet()
-    with locked(out):
-        kg = load_kg(graph, subgraph, names_only=names_only)
-        if not Run(out/"best").is_finished:
-            takes = effort(kg, encoder)
-            print(takes.round(2).to_string())
-            print(f"together about {takes.minutes.sum():,.0f} minutes on this machine", flush=True)
-        _print_metrics(do_all(kg, out, encoder))
+    kg = load_kg(graph, subgraph, names_only=names_only)
+    if not Run(out/"best").is_finished:
+        takes = effort(kg, encoder)
+        print(takes.round(2).to_string())
+        print(f"together about {takes.minutes.sum():,.0f} minutes on this machine", flush=True)
+    _print_metrics(do_all(kg, out, encoder))
 
 # %% ../nbs/17_cli.ipynb #83c88eff
 @app.command()
@@ -307,11 +303,10 @@ def show(
 ):
     "Saved ranking of a triple, under one or several runs; of several matching triples, the best ranked."
     from mtlkgc import Run
-    from mtlkgc.data import ANSWER, check_values
+    from mtlkgc.data import check_values
     from mtlkgc.rankings import side_by_side
     be_quiet()
     check_values(k=k)
-    if side not in ANSWER: raise ValueError(f"no side {side!r}; there are {', '.join(ANSWER)}")
     loaded = [Run(run).rankings(split) for run in runs]
     names, row = loaded[0].kg.names, loaded[0].find(head, relation, tail, side).iloc[0]
     triple = {place: row[place] for place in ("head", "relation", "tail")}

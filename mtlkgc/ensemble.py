@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from .data import CHOOSING, GIVEN, AnswerIndex, DataError, KnowledgeGraph
 from .data import check_values, halves_of_dev, sample_triples, seldom_loops
 from .ranking import OwnLast, among, best_columns, filter_known, query_blocks
-from .run import Run, config_hash, load_run, now, open_run, run_config, write_json
+from .run import Run, config_hash, load_run, locked, now, open_run, run_config, write_json
 from .scoring import Scorer
 from .tasks import parse_tasks
 
@@ -371,14 +371,15 @@ def combine(
     members = [_member(r, out, score_with) for r in runs]
     how = {"members": members, **({"shortlist": shortlist} if shortlist else {})}
     what = {**how, "dev_triples": dev_triples, "own_last": own_last, "seed": seed}
-    run, _ = open_run(out, run_config("ensemble", kg, what))
     dev = sample_triples(halves_of_dev(kg)["fit"], dev_triples, np.random.default_rng([seed, 2]))
     scorers = [r.scored_with(m["score_with"]) for r, m in zip(runs, members)]
     unweighted = team(scorers, kg, shortlist, {}, own_last=own_last)
-    found = fit(margins(unweighted, kg, dev, own_last, progress), kg, dev)
-    said = {"model_type": "ensemble", **how, "by": found["by"], "weights": found["weights"]}
-    choices = [_weights_kept(kg, len(dev), own_last)]
-    run.finish(lambda folder: write_json(folder/"config.json", said), choices=choices, fit=found)
+    with locked(out):
+        run, _ = open_run(out, run_config("ensemble", kg, what))
+        found = fit(margins(unweighted, kg, dev, own_last, progress), kg, dev)
+        said = {"model_type": "ensemble", **how, "by": found["by"], "weights": found["weights"]}
+        choices = [_weights_kept(kg, len(dev), own_last)]
+        run.finish(lambda folder: write_json(folder/"config.json", said), choices=choices, fit=found)
     return run
 
 # %% ../nbs/12_ensemble.ipynb #db0954ed

@@ -22,7 +22,7 @@ from .benchmarks import need_pykeen
 from .data import GIVEN, KnowledgeGraph, check_values
 from .ranking import rank_metrics
 from .rankings import DevSample
-from .run import Run, open_run, own_device, run_config, state_kept, suggest, write_json
+from .run import Run, locked, open_run, own_device, run_config, state_kept, suggest, write_json
 from .scoring import Scorer
 
 # %% ../nbs/11_graph_models.ipynb #1396329e
@@ -298,16 +298,18 @@ def train_graph_model(
     Raises `DataError` if `out` holds something else, `ValueError` for arguments that make no sense."""
     s = settings(kg, model, preset, **changes)
     _, loop, factory = build(s, kg.n_entities, kg.n_relations, kg.train)
-    run, checkpoint = open_run(out, run_config("graph model", kg, asdict(s), pykeen=version("pykeen")))
     choose = s.evaluations and s.dev_triples and len(kg.dev)
     dev = DevSample(kg, s.dev_triples, kg.n_entities, s.seed, s.own_last) if choose else None
-    best, seen = _all_epochs(run, s, loop, factory, dev, checkpoint, progress)
     def save(folder):
         save_file(best, folder/"model.safetensors")
         sizes = {"n_entities": kg.n_entities, "n_relations": kg.n_relations}
         write_json(folder/"config.json", {"model_type": "pykeen", **asdict(s), **sizes})
-    choices = [state_kept(dev.protocol, seen)] if dev else []
-    run.finish(save, _history(loop.losses_per_epochs, s.lr), choices, selection=seen)
+    with locked(out):
+        config = run_config("graph model", kg, asdict(s), pykeen=version("pykeen"))
+        run, checkpoint = open_run(out, config)
+        best, seen = _all_epochs(run, s, loop, factory, dev, checkpoint, progress)
+        choices = [state_kept(dev.protocol, seen)] if dev else []
+        run.finish(save, _history(loop.losses_per_epochs, s.lr), choices, selection=seen)
     return run
 
 # %% ../nbs/11_graph_models.ipynb #62c90c35

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 from .data import ANSWER, GIVEN, DataError, KnowledgeGraph
-from .run import Run, config_hash, load_run, write_atomically
+from .run import Run, config_hash, load_run, reading, write_atomically
 from .scoring import Scorer
 
 # %% ../nbs/06b_hard_negatives.ipynb #4f9c31d8
@@ -83,7 +83,7 @@ def hard_negatives(
     file, retriever = run/"hard_negatives.safetensors", find_retriever(retriever, kg)
     made_from = config_hash(retriever.config)
     if file.is_file():
-        with safe_open(file, "np") as f:
+        with reading(file, "delete it, and it is mined again"), safe_open(file, "np") as f:
             if f.metadata()["made_from"] == made_from: return f.get_tensor("entities")
         raise DataError(f"{file} was mined with another run than {retriever.folder}; choose another folder")
     found = mine(retriever.scorer, kg, progress=progress)

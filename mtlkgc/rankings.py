@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from .benchmarks import load_again
 from .data import ANSWER, CHOOSING, GIVEN, SPLITS, DataError, KnowledgeGraph
-from .data import halves_of_dev, sample_triples, seldom_loops
+from .data import check_values, halves_of_dev, sample_triples, seldom_loops
 from .ranking import OwnLast, among, best_columns, filter_known
 from .ranking import query_blocks, rank_metrics, rank_scores, score_queries
 from .run import Run, locked, processes_together, reading, write_atomically
@@ -524,7 +524,10 @@ def find(
     head:str|None=None, relation:str|None=None, tail:str|None=None, # ids or names; None is any
     side:str|None=None, # what was looked for: "head", "relation" or "tail"
 )->pd.DataFrame: # rows, best rank first
-    "Rows of some triples. Raises `DataError` for unknown names, or if nothing matches."
+    """Rows of some triples.
+
+    Raises `DataError` for unknown names, or if nothing matches, `ValueError` for an unknown side."""
+    if side not in (None, *ANSWER): raise ValueError(f"no side {side!r}; there are {', '.join(ANSWER)}")
     rows = self.rows if side is None else self.rows[self.rows.side == side]
     for column, wanted in (("head", head), ("relation", relation), ("tail", tail)):
         if wanted is None: continue
@@ -542,6 +545,7 @@ def candidates(
     k:int=10,
 )->pd.DataFrame: # indexed by place; `name`, `id`, `score`, `answer`
     "The best `k` candidates of one row; the answer is added, at its rank, when it is not among them."
+    check_values(k=k)
     answer = row[row.side]
     top = pd.DataFrame({"id": row.top_candidates[:k], "score": row.top_scores[:k]})
     top.insert(0, "place", np.arange(1., len(top) + 1))

@@ -14,7 +14,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 from .data import KnowledgeGraph
-from .run import Run, open_run, run_config, write_json
+from .run import Run, locked, open_run, run_config, write_json
 from .scoring import Scorer
 
 # %% ../nbs/11a_rules.ipynb #07ecb436
@@ -73,9 +73,10 @@ def learn_rules(
     out:Path|str="runs/run", # the run's folder
 )->Run:
     "Count the rules of a graph and save them. Raises `DataError` if `out` holds something else."
-    run, _ = open_run(out, run_config("rules", kg, {}))
-    said = {"model_type": "rules", "rules": count_rules(kg.train, kg.n_relations).tolist()}
-    run.finish(lambda folder: write_json(folder/"config.json", said))
+    with locked(out):
+        run, _ = open_run(out, run_config("rules", kg, {}))
+        said = {"model_type": "rules", "rules": count_rules(kg.train, kg.n_relations).tolist()}
+        run.finish(lambda folder: write_json(folder/"config.json", said))
     return run
 
 def load_scorer(run:Run)->RuleScorer:

@@ -7,6 +7,11 @@ import time
 import pytest
 from conftest import start
 
+from mtlkgc import combine, train_graph_model
+from mtlkgc.best import best
+from mtlkgc.data import DataError
+from mtlkgc.rules import learn_rules
+
 LONG = ("--epochs", 500, "--lr", "1e-3", "--batch-size", 16, "--evaluations", 5000, "--dev-triples", 2)
 IGNORES = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); from mtlkgc.cli import main; main()"
 
@@ -62,3 +67,29 @@ def test_a_second_interrupt_ends_it_without_a_traceback(tiny, tmp_path):
         process.send_signal(again)
         time.sleep(0.02)
     assert "the same command continues" in ends(process)
+
+
+HOLDS = """
+import sys
+from mtlkgc.run import locked
+with locked(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("make", [
+    lambda kg, out, member: learn_rules(kg, out),
+    lambda kg, out, member: train_graph_model(kg, "transe", out, epochs=1, progress=False),
+    lambda kg, out, member: combine([member, member], out, progress=False),
+    lambda kg, out, member: best(kg, out, progress=False),
+], ids=["rules", "graph model", "ensemble", "best"])
+def test_what_another_process_writes_is_left_alone(make, nations, tmp_path):
+    member = learn_rules(nations, tmp_path / "member")
+    with subprocess.Popen([sys.executable, "-c", HOLDS, tmp_path / "run"], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(DataError, match=f"is being written by process {other.pid} on "):
+            make(nations, tmp_path / "run", member)
+        other.stdin.close()
+    assert not (tmp_path / "run").exists()
