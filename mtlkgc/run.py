@@ -323,6 +323,7 @@ def processes_together()->PartialState:
 def locked(folder:Path|str, process:int=0): # process: its number among those that share the work
     "Be the only one who writes into a folder. Raises `DataError`, which names who is, if there is another."
     folder = Path(folder)
+    made = [folder, *(p for p in folder.parents if not p.exists())]
     folder.mkdir(parents=True, exist_ok=True)
     file = folder/f"process-{process}.lock"
     owner = file.with_suffix(".owner")
@@ -338,7 +339,8 @@ def locked(folder:Path|str, process:int=0): # process: its number among those th
     finally:
         if lock.lock_counter == 1:
             for f in (owner, file): f.unlink(missing_ok=True)
-            if not any(folder.iterdir()): folder.rmdir() # refused: nothing is left behind
+            for p in made: # nothing is left behind if nothing was written
+                if not any(p.iterdir()): p.rmdir()
         lock.release()
 
 # %% ../nbs/08_run.ipynb #331815ec
