@@ -330,6 +330,24 @@ def complete(
     best = run.complete(head, relation, tail, k, head_text, tail_text, also)
     print(best.round(3).to_string())
 
+# %% ../nbs/17_cli.ipynb #e39ebdd5
+@app.command()
+def classify(
+    run:RunFolder,
+    triples:Annotated[Path, Argument(help="file of ids or names; a fourth column may say 1, 0 or -1")],
+    out:Annotated[Path, Option(help="tab-separated file to write; one that was begun is continued")],
+    graph:MovedGraph=None,
+):
+    "Say of each triple how probable it is, and whether it is true."
+    from mtlkgc.classify import judge
+    from mtlkgc.use import load_run
+    be_quiet()
+    run = load_run(run)
+    if graph: run.find_graph(graph)
+    told = run.classify_file(triples, out)
+    if "label" in told: print(judge(told).round(3).to_string())
+    print(f"{told.predicted.sum():,} of {len(told):,} triples are called true; all are in {out}")
+
 # %% ../nbs/17_cli.ipynb #81fbe5b1
 def _measured(out:Path|None, measure, *args, **kwargs)->dict:
     "What `measure` found, also written to a new file."

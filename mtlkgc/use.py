@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from fastcore.basics import patch
 from torch import Tensor
+from .classify import triple_scores
 from .data import ANSWER, CHOOSING, SPLITS, DataError, KnowledgeGraph, check_values, sample_triples
 from .ensemble import combine
 from .graph_models import train_graph_model
@@ -129,15 +130,14 @@ def _reading(self:Run, texts:list[str])->Scorer: # of entities from `E` on
     if texts and self.kind != "language model":
         raise DataError(f"{self.folder} holds no language model; "
                         "only these read entities that the graph does not have")
-    scorer = self.scorer.with_entities(texts) if texts else self.scorer
-    return OwnLast(scorer, self.kg) if self.own_last else scorer
+    return self.scorer.with_entities(texts) if texts else self.scorer
 
 # %% ../nbs/13_use.ipynb #971d2fca
 def _answers(
     kg:KnowledgeGraph, query:np.ndarray, side:str,
     scores:Tensor, new:list[str], # `[1, n]`, of the graph's entities and of these, or of relations
     k:int,
-)->pd.DataFrame: # indexed by place; `name`, `id`, `score`, `known`
+)->tuple[pd.DataFrame, np.ndarray]: # indexed by place; `name`, `id`, `score`, `known`; and their triples
     "The best candidates as a table."
     ids, names = kg.entities + [""]*len(new), kg.entity_names + new
     if side == "relation": ids, names = kg.relations, kg.relation_texts
@@ -146,7 +146,9 @@ def _answers(
     marks = [known.get(i, "") if ids[i] else "yours" for i in at]
     columns = {"name": [names[i] for i in at], "id": [ids[i] for i in at],
                "score": scores[0, at].tolist(), "known": marks}
-    return pd.DataFrame(columns, index=pd.RangeIndex(1, len(at) + 1, name="place"))
+    triples = query.repeat(len(at), 0)
+    triples[:, ANSWER[side]] = at
+    return pd.DataFrame(columns, index=pd.RangeIndex(1, len(at) + 1, name="place")), triples
 
 # %% ../nbs/13_use.ipynb #b459f43e
 @patch
@@ -157,7 +159,7 @@ def complete(
     head_text:str|None=None, tail_text:str|None=None, # instead, of an entity that the graph does not have
     also:list[str]=(), # texts of entities that compete with the graph's
 )->pd.DataFrame: # indexed by place; `name`, `id`, `score`, `known`: "known", "yours" or ""
-    """The best candidates for the missing place.
+    """The best candidates for the missing place, with a `probability` each if the run has a classifier.
 
     Raises `DataError` unless exactly one place is missing, or for texts that cannot be read,
     and `ValueError` for a k below 1."""
@@ -167,7 +169,13 @@ def complete(
     if also and side == "relation":
         raise DataError("also gives entities that compete, but here the relation is to be found")
     new += [also] if isinstance(also, str) else also
-    return _answers(self.kg, query, side, self._reading(new)(query, side), new, k)
+    scorer = self._reading(new)
+    ranks = OwnLast(scorer, self.kg) if self.own_last else scorer
+    table, triples = _answers(self.kg, query, side, ranks(query, side), new, k)
+    if (self/"classifier.json").is_file():
+        scores = triple_scores(scorer, triples, self.kg.n_entities)
+        table.insert(3, "probability", self.classifier().probability(scores))
+    return table
 
 def complete(run:Run|Path|str, *args, **kwargs)->pd.DataFrame:
     "`Run.complete` of a run or its folder."

@@ -11,6 +11,7 @@ import random
 import shutil
 import signal
 import sys
+import threading
 import time
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
@@ -18,12 +19,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
+from tqdm import tqdm
 
 import mtlkgc.best
 import mtlkgc.use
 from mtlkgc import Run, combine, load_kg, train
 from mtlkgc.best import best
 from mtlkgc.cli import main
+from mtlkgc.data import DataError
 from mtlkgc.model import tiny_encoder
 
 TRAIN = ("--epochs", 1, "--lr", "1e-3", "--evaluations", 4, "--cl-batch-size", 32, "--seed", 3)
@@ -103,6 +106,11 @@ def left(folder):
     return {path: digest for path, digest in found.items() if "checkpoints/" not in path}
 
 
+def is_finished(folder, alone):
+    try: return left(folder) == alone
+    except DataError: return False  # rankings with parts missing
+
+
 def killed(do, before, alone, seconds, folder):
     "Kill it somewhere within its usual seconds and run it again: was it killed, is all the same?"
     shutil.copytree(before, folder)
@@ -110,7 +118,7 @@ def killed(do, before, alone, seconds, folder):
     time.sleep(random.uniform(0, seconds))
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status): to_its_end(do, folder)
+    if not is_finished(folder, alone): to_its_end(do, folder)  # what is finished cannot be done again
     same = left(folder) == alone
     shutil.rmtree(folder)
     return os.WIFSIGNALED(status), same
@@ -137,6 +145,7 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     random.seed(0)
+    tqdm.set_lock(threading.RLock())  # its usual one is shared with what is killed while it holds it
     mtlkgc.use.rank = partial(mtlkgc.use.rank, part_seconds=0, block=20)
     with TemporaryDirectory() as d:
         nations = load_kg("nations")
