@@ -16,7 +16,7 @@ import torch
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 from .data import ANSWER, CHOOSING, GIVEN, SPLITS, DataError, KnowledgeGraph
-from .data import halves_of_dev, read_tsv, sample_triples
+from .data import halves_of_dev, read_labelled, sample_triples
 from .run import Run, config_hash, locked, now, put_in_place, reading, write_json
 from .samplers import NegativeSampler
 from .scoring import CrossEncoder, Scorer
@@ -138,14 +138,17 @@ def classifier(self:Run)->Classifier:
 @patch
 def _fit_classifier(self:Run, file:Path, config:str, most:int=1000):
     "Fit a classifier on dev and save it."
-    kg = self.kg
-    dev = sample_triples(halves_of_dev(kg)["fit"], most, np.random.default_rng(0))
+    kg, false = self.kg, self.kg.false.get("dev")
+    dev = kg.dev if false is not None else halves_of_dev(kg)["fit"]
+    dev = sample_triples(dev, most, np.random.default_rng(0))
     if len(dev) < 2: raise DataError(f"{kg.name} has too few dev triples to tell what scores mean")
-    triples, labels = labelled(dev, corrupted(kg, dev))
+    if false is None: on, false = "dev's fitting half, and as many corrupted ones", corrupted(kg, dev)
+    else: on, false = "dev, and labelled false ones", sample_triples(false, most, np.random.default_rng(0))
+    triples, labels = labelled(dev, false)
     scores = triple_scores(self.scorer, triples, kg.n_entities)
     found = fit_classifier(scores, labels, [kg.relations[r] for r in triples[:, 1]])
-    on = f"{len(dev)} true triples of dev's fitting half, and as many corrupted ones"
-    write_json(file, {"classifier": asdict(found), "config": config, "on": on, "when": now()})
+    said = {"classifier": asdict(found), "config": config, "on": f"{len(dev)} true triples of {on}"}
+    write_json(file, {**said, "when": now()})
 
 # %% ../nbs/12a_classify.ipynb #56c00631
 def _numbers(
@@ -230,24 +233,14 @@ def first_wrong(
     return _numbers(kg, asked)
 
 # %% ../nbs/12a_classify.ipynb #72181302
-_LABELS = {"1": True, "0": False, "-1": False}
-
 def read_triples(
     path:Path|str, kg:KnowledgeGraph,
 )->tuple[np.ndarray, np.ndarray|None]: # `[N, 3]`, and `[N]` bool if there are labels
     "Triples of ids or names, with labels or without. Raises `DataError` with file and line."
-    try: text = Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError: text = "" # `read_tsv` says what is wrong
+    try: rows, labels, places = read_labelled(path)
     except OSError as e: raise DataError(f"{path} could not be read ({e.strerror})") from None
-    places = [f"{path}:{i}" for i, line in enumerate(text.split("\n"), 1) if line.strip()]
-    rows = read_tsv(path, 4 if text.lstrip().split("\n")[0].count("\t") == 3 else 3)
     if not rows: raise DataError(f"{path} holds no triple")
-    triples = _numbers(kg, [row[:3] for row in rows], places)
-    if len(rows[0]) == 3: return triples, None
-    for place, (*_, label) in zip(places, rows):
-        if label not in _LABELS:
-            raise DataError(f"{place}: the label {label!r} is none of {', '.join(_LABELS)}")
-    return triples, np.array([_LABELS[row[3]] for row in rows])
+    return _numbers(kg, rows, places), None if labels is None else np.array(labels)
 
 # %% ../nbs/12a_classify.ipynb #6a6be555
 def _lines_done(part:Path)->int:

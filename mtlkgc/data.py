@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ANSWER', 'GIVEN', 'SPLITS', 'BOUNDS', 'CHOOSING', 'DataError', 'read_tsv', 'id2words', 'printable', 'AnswerIndex',
-           'KnowledgeGraph', 'make_kg', 'read_folder', 'check_values', 'halves_of_dev', 'sample_triples',
-           'seldom_loops', 'describe', 'check']
+           'KnowledgeGraph', 'make_kg', 'read_labelled', 'read_folder', 'check_values', 'halves_of_dev',
+           'sample_triples', 'seldom_loops', 'describe', 'check']
 
 # %% ../nbs/00_data.ipynb #3b8a9c05
 import difflib, hashlib, json, math, re
@@ -105,6 +105,7 @@ class KnowledgeGraph:
     test:np.ndarray
     source:dict = field(default_factory=dict) # keyword arguments of `load_kg`
     notes:list[str] = field(default_factory=list) # oddities met while reading the files
+    false:dict[str, np.ndarray] = field(default_factory=dict) # split → triples labelled false, `[n, 3]`
 
     @property
     def n_entities(self): return len(self.entities)
@@ -175,13 +176,15 @@ def make_kg(
     relation_text:dict[str, str]|None=None,
     entity_name:dict[str, str]|None=None,
     source:dict|None=None,
+    false:dict[str, list]|None=None, # as `splits`, of triples that are labelled false
 )->KnowledgeGraph:
     "Number the ids of string triples; duplicates within a split are dropped, and noted."
     e_text = entity_text or {}
     r_text = relation_text or {}
     e_name = entity_name or {}
     rows = {s: np.array(splits[s], dtype=object).reshape(-1, 3) for s in SPLITS}
-    everything = np.concatenate(list(rows.values()))
+    wrong = {s: np.array(triples, dtype=object).reshape(-1, 3) for s, triples in (false or {}).items()}
+    everything = np.concatenate([*rows.values(), *wrong.values()])
     entities = sorted({*everything[:, 0], *everything[:, 2]})
     relations = sorted(set(everything[:, 1]))
     triples = {s: _numbered(rows[s], entities, relations) for s in SPLITS}
@@ -196,7 +199,8 @@ def make_kg(
     notes += _hidden_notes("relations", relations, relation_texts)
     names = [e_name.get(e) or text.split(", ")[0] for e, text in zip(entities, entity_texts)]
     return KnowledgeGraph(name, entities, relations, entity_texts, relation_texts, names,
-                          **triples, source=source or {}, notes=notes)
+                          **triples, source=source or {}, notes=notes,
+                          false={s: _numbered(x, entities, relations) for s, x in wrong.items()})
 
 # %% ../nbs/00_data.ipynb #0f225427
 @patch(as_prop=True)
@@ -207,6 +211,7 @@ def fingerprint(self:KnowledgeGraph)->str: # 16 hexadecimal digits
     for s in SPLITS:
         h.update(np.ascontiguousarray(getattr(self, s), dtype="<i8").tobytes())
         h.update(s.encode())
+    for s, triples in self.false.items(): h.update(f"false {s} {triples.tolist()}".encode())
     return h.hexdigest()[:16]
 
 # %% ../nbs/00_data.ipynb #1e8cc871
@@ -232,6 +237,23 @@ def relation(self:KnowledgeGraph, wanted:str)->int:
     "Number of the relation with this id or text. Raises `DataError` as `entity` does."
     return _find("relation", "relations", wanted, self.relations, self.relation_texts, self.relation_texts)
 
+# %% ../nbs/00_data.ipynb #9a516ff0
+_LABELS = {"1": True, "0": False, "-1": False}
+
+def read_labelled(
+    path:Path|str, # a line a triple: three columns, or a fourth that says 1, 0 or -1
+)->tuple[list[tuple[str, ...]], list[bool]|None, list[str]]: # triples; their labels, if any; file and line
+    "Triples of a file. Raises `DataError` with file and line."
+    with open(path, encoding="utf-8-sig", errors="replace") as f:
+        lines = [(i, line) for i, line in enumerate(f, 1) if line.strip()]
+    width = 4 if lines and lines[0][1].count("\t") == 3 else 3
+    rows, places = read_tsv(path, width), [f"{path}:{i}" for i, _ in lines]
+    if width == 3: return rows, None, places
+    for place, (*_, label) in zip(places, rows):
+        if label not in _LABELS:
+            raise DataError(f"{place}: the label {label!r} is none of {', '.join(_LABELS)}")
+    return [row[:3] for row in rows], [_LABELS[row[3]] for row in rows], places
+
 # %% ../nbs/00_data.ipynb #5bc8b5a5
 def _split_file(folder:Path, notes:list[str], *stems:str)->Path:
     "The file of one split; others beside it are noted. Raises `DataError` if there is none."
@@ -242,6 +264,28 @@ def _split_file(folder:Path, notes:list[str], *stems:str)->Path:
         raise DataError(f"{folder} has no {names}; a split that you don't have is an empty file")
     for other in there[1:]: notes.append(f"{other.name} is not read, since there is {there[0].name}")
     return there[0]
+
+def _true_and_false(path:Path)->tuple[list, list]: # triples of ids
+    "Triples of a split that are true, and those labelled false in it or in a file of negatives beside it."
+    rows, labels, _ = read_labelled(path)
+    true = [row for row, label in zip(rows, labels or [True]*len(rows)) if label]
+    false = [row for row, label in zip(rows, labels or []) if not label]
+    beside = path.with_name(f"{path.stem}_negatives{path.suffix}")
+    return true, false + (read_tsv(beside, 3) if beside.is_file() else [])
+
+def _codex_texts(folder:Path)->list[dict[str, str]]: # of entities and relations, and names; or nothing
+    "Labels and descriptions as in a clone of CoDEx, two folders above its triples."
+    found = []
+    for what in ("entities", "relations"):
+        file = folder.resolve().parent.parent/what/"en"/f"{what}.json"
+        if not file.is_file(): return []
+        try: said = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as e: raise DataError(f"{file} is not JSON ({e})") from None
+        keys = ("label", "description")
+        found.append({id: {k: x.get(k) or "" for k in keys} for id, x in said.items()})
+    texts = [{id: ", ".join(filter(None, x.values())) for id, x in some.items()} for some in found]
+    names = {id: x["label"] for id, x in found[0].items()}
+    return [*texts, names]
 
 def _read_texts(path:Path, notes:list[str])->dict[str, str]: # id → text; empty if there is no such file
     "Texts of a file; of those that contradict each other the first, which is noted."
@@ -263,11 +307,13 @@ def read_folder(
     folder, notes = Path(folder), []
     stems = {"train": ["train"], "dev": ["dev", "valid"], "test": ["test"]}
     files = {split: _split_file(folder, notes, *names) for split, names in stems.items()}
-    splits = {s: read_tsv(file, 3) for s, file in files.items()}
+    splits, false = {"train": read_tsv(files["train"], 3)}, {}
+    for s in ("dev", "test"): splits[s], false[s] = _true_and_false(files[s])
     if not splits["train"]: raise DataError(f"{files['train']} holds no triple; there is nothing to train on")
     named = ("entity2text", "relation2text", "entity2name")
-    texts = [_read_texts(folder/f"{file}.txt", notes) for file in named]
-    kg = make_kg(name or folder.resolve().name, splits, *texts, source or {"name": str(folder)})
+    texts = _codex_texts(folder) or [_read_texts(folder/f"{file}.txt", notes) for file in named]
+    kg = make_kg(name or folder.resolve().name, splits, *texts, source or {"name": str(folder)},
+                 {s: triples for s, triples in false.items() if triples})
     kg.notes[:0] = notes
     return kg
 
