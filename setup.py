@@ -7,9 +7,9 @@ here = Path(__file__).parent
 ini = ConfigParser()
 ini.read(here / "settings.ini", encoding="utf-8")
 cfg = ini["DEFAULT"]
-extras = {name: cfg[f"{name}_requirements"].split() for name in ("graph", "embedded", "dev")}
+extras = {name: cfg[f"{name}_requirements"].split() for name in ("graph", "embedded", "rdf", "dev")}
 extras["demo"] = extras["graph"] + extras["embedded"]
-extras["dev"] += extras["demo"]
+extras["dev"] += extras["demo"] + extras["rdf"]
 
 setup(
     name=cfg["lib_name"],

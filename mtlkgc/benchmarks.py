@@ -12,7 +12,9 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 import numpy as np
+import pandas as pd
 from .data import SPLITS, DataError, KnowledgeGraph, check_values, make_kg, read_folder
+from .tables import ENDINGS, from_table, read_file
 
 # %% ../nbs/01_benchmarks.ipynb #9fa33491
 IN_PYKEEN = ("umls", "nations", "kinships")
@@ -158,8 +160,19 @@ def _read_benchmark(name:str)->KnowledgeGraph: # a key of `BENCHMARKS`
     for s in SPLITS: setattr(kg, s, np.unique(getattr(kg, s), axis=0))
     return kg
 
+def _by_name(name:str|Path)->KnowledgeGraph:
+    "A graph that is somewhere: in PyKEEN, in a cache, in a folder or in a file."
+    key, path = str(name).lower(), Path(name)
+    if key in IN_PYKEEN: return read_packaged(key)
+    if key in BENCHMARKS: return _read_benchmark(key)
+    if path.is_dir(): return read_folder(path)
+    if path.suffix in ENDINGS and path.is_file(): return read_file(path)
+    if path.suffix in ENDINGS: raise DataError(f"there is no file {name}")
+    if os.sep in str(name) or str(name).startswith("."): raise DataError(f"there is no folder {name}")
+    return read_pykeen(str(name))
+
 def load_kg(
-    name:str|Path, # "umls", "nations", "kinships", "wn18rr", "fb15k-237", a folder, or a dataset of PyKEEN
+    name:str|Path|pd.DataFrame|list, # a benchmark, a folder, a .csv or .nt file, PyKEEN's dataset; or triples
     subgraph:int|None=None, # keep only so many entities, see `KnowledgeGraph.subgraph`
     seed:int=0, # of the subgraph
     names_only:bool=False, # entities are read by their names, without descriptions
@@ -168,13 +181,7 @@ def load_kg(
 
     Raises `DataError` if there is no such graph or its files are malformed, `ValueError` for bad numbers."""
     check_values(name=name, subgraph=subgraph, seed=seed)
-    key = str(name).lower()
-    if key in IN_PYKEEN: kg = read_packaged(key)
-    elif key in BENCHMARKS: kg = _read_benchmark(key)
-    elif Path(name).is_dir(): kg = read_folder(name)
-    elif os.sep in str(name) or str(name).startswith("."):
-        raise DataError(f"there is no folder {name}")
-    else: kg = read_pykeen(str(name))
+    kg = _by_name(name) if isinstance(name, (str, Path)) else from_table(name)
     if names_only:
         kg = replace(kg, entity_texts=kg.entity_names, source={**kg.source, "names_only": True})
     return kg.subgraph(subgraph, seed) if subgraph else kg
@@ -189,9 +196,11 @@ def load_again(
 
     Raises `DataError` if what can be loaded today is another one, without telling what that holds."""
     try: kg = load_kg(**source)
-    except TypeError: raise DataError(f"{source!r}, written down since {since}, names no graph") from None
+    except TypeError:
+        raise DataError(f"{source!r}, written down since {since}, names no graph; one that was in memory "
+                        "only can be written by write_folder, and found again by Run.find_graph") from None
     except (ValueError, OSError):
-        if not Path(source["name"]).is_dir(): raise
+        if not Path(source["name"]).exists(): raise
         raise DataError(f"{source['name']} is no graph any more that can be read as it was when {since}; "
                         f"to see why: mtlkgc data {source['name']}") from None
     if kg.fingerprint == then: return kg

@@ -84,7 +84,7 @@ def be_quiet():
 
 # %% ../nbs/17_cli.ipynb #c6cba5a1
 GRAPHS = """umls, nations, kinships, wn18rr, fb15k-237, a folder with train, dev and test,
-or any dataset of PyKEEN"""
+a .csv or .nt file, or any dataset of PyKEEN"""
 OWN_LAST = """choose and use the model with the query's own entity last,
 where training hardly ever links one with itself"""
 ENCODERS = "minilm, bert-base, the folder of a run or of an encoder, or a Hugging Face model"
@@ -106,12 +106,17 @@ JsonFile = Annotated[Path|None, Option(help="write what was measured to this fil
 
 # %% ../nbs/17_cli.ipynb #30887fdd
 @app.command()
-def data(graph:Graph, subgraph:Subgraph=None, names_only:NamesOnly=False):
+def data(
+    graph:Graph, subgraph:Subgraph=None, names_only:NamesOnly=False,
+    out:Annotated[Path|None, Option(help="write it to a new folder, as files of triples and texts")]=None,
+):
     "Describe a knowledge graph and say what its owner may want to know before training."
     from mtlkgc.benchmarks import load_kg
     from mtlkgc.data import check, describe
+    from mtlkgc.tables import write_folder
     be_quiet()
     kg = load_kg(graph, subgraph, names_only=names_only)
+    if out: write_folder(kg, out)
     h, r, t = kg.train[0]
     print(describe(kg).T.to_string(header=False))
     print(f"fingerprint  {kg.fingerprint}")

@@ -376,6 +376,7 @@ def combine(
     unweighted = team(scorers, kg, shortlist, {}, own_last=own_last)
     with locked(out):
         run, _ = open_run(out, run_config("ensemble", kg, what))
+        run.kg = kg
         found = fit(margins(unweighted, kg, dev, own_last, progress), kg, dev)
         said = {"model_type": "ensemble", **how, "by": found["by"], "weights": found["weights"]}
         choices = [_weights_kept(kg, len(dev), own_last)]

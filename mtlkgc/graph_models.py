@@ -307,6 +307,7 @@ def train_graph_model(
     with locked(out):
         config = run_config("graph model", kg, asdict(s), pykeen=version("pykeen"))
         run, checkpoint = open_run(out, config)
+        run.kg = kg
         best, seen = _all_epochs(run, s, loop, factory, dev, checkpoint, progress)
         choices = [state_kept(dev.protocol, seen)] if dev else []
         run.finish(save, _history(loop.losses_per_epochs, s.lr), choices, selection=seen)

@@ -75,6 +75,7 @@ def learn_rules(
     "Count the rules of a graph and save them. Raises `DataError` if `out` holds something else."
     with locked(out):
         run, _ = open_run(out, run_config("rules", kg, {}))
+        run.kg = kg
         said = {"model_type": "rules", "rules": count_rules(kg.train, kg.n_relations).tolist()}
         run.finish(lambda folder: write_json(folder/"config.json", said))
     return run

@@ -232,7 +232,7 @@ def graph_source(self:Run)->dict: # keyword arguments of `load_kg`
     "Where the graph is: its folder as seen from the run, or else as it was called."
     source, place = self.what["kg"], self.config.get("made_with", {}).get("graph")
     seen = place and os.path.normpath(self/place)
-    return {**source, "name": seen} if seen and os.path.isdir(seen) else source
+    return {**source, "name": seen} if seen and os.path.exists(seen) else source
 
 @patch
 def find_graph(self:Run, folder:Path|str):
@@ -402,7 +402,7 @@ def open_run(
     if not there:
         graph = config["what"]["kg"].get("name", "")
         named = graph.lower() in (*IN_PYKEEN, *BENCHMARKS)
-        if os.path.isdir(graph) and not named: config["made_with"]["graph"] = os.path.relpath(graph, out)
+        if os.path.exists(graph) and not named: config["made_with"]["graph"] = os.path.relpath(graph, out)
         write_json(run/"config.json", config)
         return run, None
     if not (run/"config.json").is_file():

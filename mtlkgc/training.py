@@ -416,6 +416,7 @@ def train(
     with locked(out, state.process_index): # all that can be refused was refused before anything is written
         with state.main_process_first():
             run, checkpoint = open_run(out, config)
+            run.kg = kg
             if state.is_main_process: _set_aside(run, checkpoint)
             if hp.negatives_from: schedule.hard = hard_negatives(run, kg, hp.negatives_from, progress)
         history = _history_until(run, checkpoint)
