@@ -18,7 +18,7 @@ from .rankings import Rankings
 from .rules import learn_rules
 from .run import Run, locked, own_device
 from .scoring import PRECISIONS, CrossEncoder
-from .training import _prepare, hyperparameters, train
+from .training import _prepare, _schedule, hyperparameters, train
 
 # %% ../nbs/16a_best.ipynb #9e1b0a07
 CONTRAST = dict(warmup=0.05, clip=5., weight_decay=1e-4, evaluations=0) # of both trainings of the retriever
@@ -41,16 +41,16 @@ def effort(
     "What `best` is going to read, and about how long that takes on this machine."
     device = torch.device(own_device())
     precision = resolve_precision("auto", device)
-    rows = {}
+    model, _, schedule = _prepare(kg, "ls", hyperparameters(encoder=encoder))
+    tkg, scorer, rows = schedule.tkg, CrossEncoder(model, schedule.tkg), {}
     for step, how in training_steps(Path(), encoder).items():
         tasks, n = how.pop("tasks"), how.pop("max_steps", np.inf)
         how |= {"encoder": encoder, "negatives_from": None, "hard": None} # not there yet, and read alike
-        model, _, schedule = _prepare(kg, tasks, hyperparameters(**how))
-        scorer = CrossEncoder(model, schedule.tkg)
+        schedule = _schedule(kg, tkg, tasks, hyperparameters(**how))
         work = _work(scorer, schedule[0]["attention_mask"].sum(1))
         n, times = min(n, len(schedule)), 4 if tasks == "cl" else 3
         rows[step] = n*work["tokens"], n*times*work["flop_of_whole_encoder"]
-    sequences = shortlist*2*(len(kg.test) + min(500, len(kg.dev)//2)) # the last scorer is the reader
+    sequences = shortlist*2*(len(kg.test) + min(500, len(kg.dev)//2))
     some = torch.from_numpy(kg.test[:500])
     once = _work(scorer, scorer.tkg.sequence_lengths(scorer.tkg.triple_parts(some)))
     rows["best"] = [sequences/len(some)*once[k] for k in ("tokens", "flop")]

@@ -15,8 +15,9 @@ import pandas as pd
 import torch
 from fastcore.basics import patch
 from tqdm.auto import tqdm
-from .data import ANSWER, CHOOSING, GIVEN, SPLITS, DataError, KnowledgeGraph
+from .data import ANSWER, CHOOSING, DataError, KnowledgeGraph
 from .data import halves_of_dev, read_labelled, sample_triples
+from .ranking import query_blocks, score_queries
 from .run import Run, config_hash, locked, now, put_in_place, reading, write_json
 from .samplers import NegativeSampler
 from .scoring import CrossEncoder, Scorer
@@ -32,27 +33,19 @@ def _read_once(scorer:CrossEncoder, triples:np.ndarray)->np.ndarray: # `[N, 3]` 
         found = found + task.evidence(logits, asked[:, 1])
     return found.double().cpu().numpy()
 
-def _as_candidate(scorer:Scorer, triples:np.ndarray, side:str, n_entities:int)->np.ndarray: # `[N, 3]` → `[N]`
-    "The score of each triple's answer among the candidates of its query."
-    queries, query = np.unique(triples[:, GIVEN[side]], axis=0, return_inverse=True)
-    asked = np.zeros((len(queries), 3), np.int64)
-    asked[:, GIVEN[side]] = queries
-    rows = max(1, scorer.block//n_entities)
-    found = np.empty(len(triples))
-    for first in range(0, len(queries), rows):
-        scores = scorer(asked[first:first + rows], side)
-        here = np.flatnonzero((query >= first) & (query < first + rows))
-        found[here] = scores[query[here] - first, triples[here, ANSWER[side]]].double().cpu().numpy()
-    return found
-
 def triple_scores(
     scorer:Scorer,
-    triples:np.ndarray, # `[N, 3]`
-    n_entities:int, # E
+    kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
 )->np.ndarray: # `[N]` fp64, higher is more plausible
     "Scores of triples: what a cross-encoder reads in each, or the mean over both sides."
     if isinstance(scorer, CrossEncoder): return _read_once(scorer, triples)
-    return sum(_as_candidate(scorer, triples, side, n_entities) for side in ("tail", "head"))/2
+    found = np.zeros(len(triples))
+    for side, rows in query_blocks(kg, triples, sequences=scorer.block):
+        some = triples[rows]
+        scores, query = score_queries(scorer, some, side)
+        answers = torch.from_numpy(some[:, ANSWER[side]]).to(scores.device)
+        found[rows] += scores[query, answers].double().cpu().numpy()/2
+    return found
 
 # %% ../nbs/12a_classify.ipynb #8237af77
 def corrupted(
@@ -61,9 +54,7 @@ def corrupted(
     seed:int=0,
 )->np.ndarray: # `[N, 3]`
     "A triple with another head or tail for each, which is not known to be true."
-    sampler = NegativeSampler(kg, 1)
-    sampler.known = np.unique(np.concatenate([sampler.key(getattr(kg, s)) for s in splits]))
-    return sampler(triples, np.random.default_rng(seed))[:, 0]
+    return NegativeSampler(kg, 1, splits)(triples, np.random.default_rng(seed))[:, 0]
 
 def labelled(true:np.ndarray, false:np.ndarray)->tuple[np.ndarray, np.ndarray]: # `[2N, 3]`, `[2N]` bool
     "True triples and then false ones, and which is which."
@@ -145,7 +136,7 @@ def _fit_classifier(self:Run, file:Path, config:str, most:int=1000):
     if false is None: on, false = "dev's fitting half, and as many corrupted ones", corrupted(kg, dev)
     else: on, false = "dev, and labelled false ones", sample_triples(false, most, np.random.default_rng(0))
     triples, labels = labelled(dev, false)
-    scores = triple_scores(self.scorer, triples, kg.n_entities)
+    scores = triple_scores(self.scorer, kg, triples)
     found = fit_classifier(scores, labels, [kg.relations[r] for r in triples[:, 1]])
     said = {"classifier": asdict(found), "config": config, "on": f"{len(dev)} true triples of {on}"}
     write_json(file, {**said, "when": now()})
@@ -180,9 +171,8 @@ def classify(
     "Is each triple true? Raises `DataError` for what the graph does not have."
     kg, c = self.kg, self.classifier()
     rows = triples if isinstance(triples, np.ndarray) else _numbers(kg, triples)
-    ids = [[kg.entities[h], kg.relations[r], kg.entities[t]] for h, r, t in rows.tolist()]
-    table = pd.DataFrame(ids, columns=["head", "relation", "tail"])
-    table["score"] = triple_scores(self.scorer, rows, kg.n_entities)
+    table = pd.DataFrame(kg.ids(rows), columns=["head", "relation", "tail"])
+    table["score"] = triple_scores(self.scorer, kg, rows)
     table["probability"] = c.probability(table.score.to_numpy())
     return table.assign(predicted=c.verdict(table.probability.to_numpy(), table.relation.tolist()))
 

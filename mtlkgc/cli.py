@@ -238,6 +238,13 @@ def ensemble(
     print(f"saved in {out}; rank the test split with: mtlkgc rank {out}")
 
 # %% ../nbs/17_cli.ipynb #17be5700
+def _opened(run:Path, graph:Path|None): # graph: its folder now, if it was moved
+    "A finished run that finds its graph."
+    from mtlkgc.use import load_run
+    run = load_run(run)
+    if graph: run.find_graph(graph)
+    return run
+
 def _print_metrics(rankings):
     "Metrics in both protocols."
     import pandas as pd
@@ -259,10 +266,8 @@ def rank(
 ):
     "Rank every entity for the triples of a split; an interrupted ranking is continued."
     from mtlkgc.run import processes
-    from mtlkgc.use import load_run
     be_quiet()
-    run = load_run(run)
-    if graph: run.find_graph(graph)
+    run = _opened(run, graph)
     rankings = run.rank(split, sample, seed, top_k, score_with, precision)
     if processes()[0] == 0: _print_metrics(rankings)
 
@@ -328,10 +333,8 @@ def complete(
     head_text:Text=None, tail_text:Text=None, also:Texts=(), graph:MovedGraph=None,
 ):
     "Propose the missing place of a triple: give two of --head, --relation and --tail."
-    from mtlkgc.use import load_run
     be_quiet()
-    run = load_run(run)
-    if graph: run.find_graph(graph)
+    run = _opened(run, graph)
     best = run.complete(head, relation, tail, k, head_text, tail_text, also)
     print(best.round(3).to_string())
 
@@ -345,10 +348,8 @@ def classify(
 ):
     "Say of each triple how probable it is, and whether it is true."
     from mtlkgc.classify import judge
-    from mtlkgc.use import load_run
     be_quiet()
-    run = load_run(run)
-    if graph: run.find_graph(graph)
+    run = _opened(run, graph)
     told = run.classify_file(triples, out)
     if "label" in told: print(judge(told).round(3).to_string())
     print(f"{told.predicted.sum():,} of {len(told):,} triples are called true; all are in {out}")

@@ -23,17 +23,17 @@ class DataError(ValueError):
     "Something in a user's files or names is wrong; the message says what, where, and what to do."
 
 # %% ../nbs/00_data.ipynb #20284400
-def read_tsv(
-    path:Path|str, # a UTF-8 text file
-    n_fields:int, # fields a line must have; further tabs belong to the last one when it is 2
-)->list[tuple[str, ...]]: # stripped fields of each line; blank lines are skipped
-    "Lines of a tab-separated file. Raises `DataError` with file and line."
+def _numbered_lines(path:Path|str):
+    "Each line of a UTF-8 text file that is not blank, with its number. Raises `DataError` if it is none."
     try: lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as e:
         raise DataError(f"{path} is not UTF-8 text (byte {e.start}); save it as UTF-8") from None
+    return ((i, line) for i, line in enumerate(lines, 1) if line.strip())
+
+def _fields(path:Path|str, lines, n_fields:int)->list[tuple[str, ...]]: # lines: as from `_numbered_lines`
+    "Stripped fields of each line. Raises `DataError` with file and line."
     rows = []
-    for i, line in enumerate(lines, 1):
-        if not line.strip(): continue
+    for i, line in lines:
         fields = tuple(map(str.strip, line.split("\t", 1 if n_fields == 2 else -1)))
         required = fields[:1] if n_fields == 2 else fields # a text may be empty, an id may not
         if len(fields) != n_fields or not all(required):
@@ -41,6 +41,13 @@ def read_tsv(
                             f"but found {line[:80]!r}; fix or delete the line")
         rows.append(fields)
     return rows
+
+def read_tsv(
+    path:Path|str, # a UTF-8 text file
+    n_fields:int, # fields a line must have; further tabs belong to the last one when it is 2
+)->list[tuple[str, ...]]: # stripped fields of each line; blank lines are skipped
+    "Lines of a tab-separated file. Raises `DataError` with file and line."
+    return _fields(path, _numbered_lines(path), n_fields)
 
 # %% ../nbs/00_data.ipynb #14260434
 def id2words(id:str)->str:
@@ -126,6 +133,11 @@ def __repr__(self:KnowledgeGraph):
     sizes = " / ".join(f"{len(getattr(self, s)):,}" for s in SPLITS)
     return (f"KnowledgeGraph({self.name!r}: {self.n_entities:,} entities, {self.n_relations:,} relations, "
             f"{sizes} triples)")
+
+@patch
+def ids(self:KnowledgeGraph, triples:np.ndarray)->list[tuple[str, str, str]]: # `[N, 3]` → `N`
+    "Triples of numbers as triples of ids."
+    return [(self.entities[h], self.relations[r], self.entities[t]) for h, r, t in triples.tolist()]
 
 @patch
 def known(
@@ -244,10 +256,9 @@ def read_labelled(
     path:Path|str, # a line a triple: three columns, or a fourth that says 1, 0 or -1
 )->tuple[list[tuple[str, ...]], list[bool]|None, list[str]]: # triples; their labels, if any; file and line
     "Triples of a file. Raises `DataError` with file and line."
-    with open(path, encoding="utf-8-sig", errors="replace") as f:
-        lines = [(i, line) for i, line in enumerate(f, 1) if line.strip()]
+    lines = list(_numbered_lines(path))
     width = 4 if lines and lines[0][1].count("\t") == 3 else 3
-    rows, places = read_tsv(path, width), [f"{path}:{i}" for i, _ in lines]
+    rows, places = _fields(path, lines, width), [f"{path}:{i}" for i, _ in lines]
     if width == 3: return rows, None, places
     for place, (*_, label) in zip(places, rows):
         if label not in _LABELS:
@@ -388,7 +399,7 @@ def subgraph(
     for s in SPLITS:
         triples = getattr(self, s)
         inside = np.isin(triples[:, [0, 2]], keep).all(1)
-        part[s] = [(E[h], R[r], E[t]) for h, r, t in triples[inside].tolist()]
+        part[s] = self.ids(triples[inside])
     if not part["train"]:
         raise DataError(f"{n_entities} entities of {self.name} have no training triple; take more")
     texts = {E[e]: self.entity_texts[e] for e in keep}

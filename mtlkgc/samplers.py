@@ -16,11 +16,14 @@ from .text import TokenizedKG
 
 # %% ../nbs/05_samplers.ipynb #093e845d
 class NegativeSampler:
-    "Uniform corruptions of head or tail that are not training triples."
-    def __init__(self, kg:KnowledgeGraph, k:int): # k: negatives of each triple
+    "Uniform corruptions of head or tail that are not known triples."
+    def __init__(
+        self, kg:KnowledgeGraph, k:int, # negatives of each triple
+        splits:tuple[str, ...]=("train",), # whose triples are no negatives
+    ):
         self.E, self.R = kg.n_entities, kg.n_relations
         self.k = k
-        self.known = np.unique(self.key(kg.train))
+        self.known = np.unique(np.concatenate([self.key(getattr(kg, s)) for s in splits]))
 
     def key(self, t): return (t[..., 0]*self.R + t[..., 1])*self.E + t[..., 2]
 

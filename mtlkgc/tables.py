@@ -43,7 +43,7 @@ def _one_line(column:pd.Series)->pd.Series:
 
 def _cells(table:pd.DataFrame, where:str)->pd.DataFrame: # where: what the table is, for a message
     "The table with its columns named, and one line of text in each cell. Raises `DataError` for empty cells."
-    table = table.rename(columns=lambda c: str(c).strip().lower())
+    table = table.reset_index(drop=True).rename(columns=lambda c: str(c).strip().lower())
     if not set(PLACES) & set(table.columns) and len(table.columns) >= 3:
         table = table.rename(columns=dict(zip(table.columns[:3], PLACES)))
     for missing in (c for c in PLACES if c not in table):
@@ -53,7 +53,7 @@ def _cells(table:pd.DataFrame, where:str)->pd.DataFrame: # where: what the table
     if empty.any():
         row = empty.idxmax() + 1
         raise DataError(f"{where}, row {row} below the header: head, relation or tail is empty")
-    return table.reset_index(drop=True)
+    return table
 
 def _descriptions(table:pd.DataFrame)->dict[str, str]: # id → name, description
     "What the columns of texts say, the first of each entity."
@@ -86,7 +86,7 @@ def from_table(
         if odd := next((r for r in rows if len(r) != 3), None):
             raise DataError(f"a triple has a head, a relation and a tail, but there is {odd!r}")
         table = pd.DataFrame(rows, columns=PLACES)
-    table = _cells(table.reset_index(drop=True), name)
+    table = _cells(table, name)
     if not len(table): raise DataError(f"{name} holds no triple")
     triples = list(table[PLACES].itertuples(index=False, name=None))
     return _graph(name, triples, seed, source, entity_text=_descriptions(table))
@@ -146,12 +146,11 @@ def write_folder(
     folder = Path(folder)
     try: folder.mkdir(parents=True)
     except FileExistsError: raise DataError(f"{folder} is there already; choose another name") from None
-    E, R = kg.entities, kg.relations
-    files = {f"{s}.tsv": [(E[h], R[r], E[t]) for h, r, t in getattr(kg, s).tolist()] for s in SPLITS}
-    for s, triples in kg.false.items():
-        files[f"{s}_negatives.tsv"] = [(E[h], R[r], E[t]) for h, r, t in triples.tolist()]
-    files |= {"entity2text.txt": zip(E, kg.entity_texts), "relation2text.txt": zip(R, kg.relation_texts),
-              "entity2name.txt": zip(E, kg.entity_names)}
+    files = {f"{s}.tsv": kg.ids(getattr(kg, s)) for s in SPLITS}
+    files |= {f"{s}_negatives.tsv": kg.ids(triples) for s, triples in kg.false.items()}
+    files |= {"entity2text.txt": zip(kg.entities, kg.entity_texts),
+              "relation2text.txt": zip(kg.relations, kg.relation_texts),
+              "entity2name.txt": zip(kg.entities, kg.entity_names)}
     for file, rows in files.items():
         lines = ["\t".join(row) + "\n" for row in rows]
         (folder/file).write_text("".join(lines), encoding="utf-8", newline="\n")

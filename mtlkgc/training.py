@@ -307,6 +307,15 @@ def prepare_model(model:MtlkgcModel, hp:Hyperparameters):
     model.encoder.set_attn_implementation("eager")
     model.precision = resolve_precision(hp.precision, "cpu")
 
+def _schedule(
+    kg:KnowledgeGraph, tkg:TokenizedKG, tasks:str, hp:Hyperparameters,
+    share:tuple[int, int]=(0, 1), # see `Schedule`
+)->Schedule:
+    "All mini-batches of a training."
+    mix = parse_tasks(tasks)
+    negatives, batch_size = {t: hp.negatives_of(t) for t in mix}, {t: hp.batch_size_of(t) for t in mix}
+    return Schedule(kg, tkg, mix, batch_size, negatives, hp.epochs, hp.seed, share, n_hard=hp.hard or 0)
+
 def _prepare(
     kg:KnowledgeGraph, tasks:str, hp:Hyperparameters,
     share:tuple[int, int]=(0, 1), # see `Schedule`
@@ -320,12 +329,10 @@ def _prepare(
     if places and hp.max_length > places:
         raise ValueError(f"max_length={hp.max_length} is more than "
                          f"the {places} tokens that {hp.encoder} can read")
-    mix, tkg = parse_tasks(tasks), TokenizedKG(kg, tokenizer, hp.max_length)
+    tkg = TokenizedKG(kg, tokenizer, hp.max_length)
     check_reads(model, tkg, hp.encoder) # in fp32, which does not round a small difference away
     prepare_model(model, hp)
-    negatives, batch_size = {t: hp.negatives_of(t) for t in mix}, {t: hp.batch_size_of(t) for t in mix}
-    schedule = Schedule(kg, tkg, mix, batch_size, negatives, hp.epochs, hp.seed, share, n_hard=hp.hard or 0)
-    return model, tokenizer, schedule
+    return model, tokenizer, _schedule(kg, tkg, tasks, hp, share)
 
 # %% ../nbs/10_training.ipynb #15f0d8a6
 def _history_until(run:Run, checkpoint:Path|None)->list[dict]:

@@ -173,7 +173,7 @@ def complete(
     ranks = OwnLast(scorer, self.kg) if self.own_last else scorer
     table, triples = _answers(self.kg, query, side, ranks(query, side), new, k)
     if (self/"classifier.json").is_file():
-        scores = triple_scores(scorer, triples, self.kg.n_entities)
+        scores = triple_scores(scorer, self.kg, triples)
         table.insert(3, "probability", self.classifier().probability(scores))
     return table
 

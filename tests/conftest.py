@@ -4,7 +4,9 @@ import subprocess
 import sys
 
 import pytest
+from safetensors.torch import load_file
 
+from mtlkgc import Run
 from mtlkgc.benchmarks import load_kg
 from mtlkgc.model import tiny_encoder
 
@@ -34,3 +36,9 @@ def sh(*args):
     out, _ = process.communicate()
     assert process.returncode == 0, out
     return out
+
+
+def same_weights(a, b):
+    "Whether the models of two runs are the same, bit for bit."
+    a, b = (load_file(Run(run).model_folder / "model.safetensors") for run in (a, b))
+    return a.keys() == b.keys() and all(a[k].equal(b[k]) for k in a)

@@ -13,7 +13,7 @@ from zipfile import ZipFile
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from conftest import same_weights
 from transformers import TrainerCallback
 
 from mtlkgc import Run, train
@@ -72,19 +72,13 @@ def checkpoints(run):
     return sorted(run.checkpoint_folder.glob("checkpoint-*"), key=step_of)
 
 
-def same(a, b):
-    weights = [load_file(run.model_folder / "model.safetensors") for run in (a, b)]
-    same_names = weights[0].keys() == weights[1].keys()
-    return same_names and all(weights[0][k].equal(weights[1][k]) for k in weights[0])
-
-
 def test_the_best_state_is_kept_when_a_run_is_moved(calm, stopped, nations, tiny, tmp_path):
     assert [p.name for p in checkpoints(stopped)] == ["checkpoint-11", "checkpoint-44"]
     for file in stopped.checkpoint_folder.glob("*/trainer_state.json"):
         assert not json.loads(file.read_text())["best_model_checkpoint"].startswith(str(stopped.folder))
     os.rename(stopped, tmp_path / "moved")
     moved = train(nations, encoder=tiny, out=tmp_path / "moved", **SETUP)
-    assert same(calm, moved) and moved.said("choices")[0]["what"].startswith("the state of step 11,")
+    assert same_weights(calm, moved) and moved.said("choices")[0]["what"].startswith("the state of step 11,")
 
 
 def cut(file):
@@ -131,7 +125,7 @@ def test_the_one_before_leads_to_the_same_model(calm, stopped, nations, tiny, ca
     cut(checkpoints(stopped)[-1] / "optimizer.pt")
     train(nations, encoder=tiny, out=stopped, **SETUP)
     assert "checkpoint-44 is left out" in capsys.readouterr().err
-    assert same(calm, stopped) and not stopped.checkpoint_folder.exists()
+    assert same_weights(calm, stopped) and not stopped.checkpoint_folder.exists()
 
 
 def test_without_the_best_state_nothing_is_continued(stopped, capsys):

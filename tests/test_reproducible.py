@@ -8,8 +8,7 @@ import time
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import sh, start
-from safetensors.torch import load_file
+from conftest import same_weights, sh, start
 
 from mtlkgc import Run
 from mtlkgc.data import DataError
@@ -32,11 +31,6 @@ def calm(tiny, tmp_path_factory):
     sh("train", "nations", "--encoder", tiny, "--out", run.folder, *OPTIONS)
     sh("rank", run.folder)
     return run
-
-
-def same_weights(a, b):
-    a, b = (load_file(Run(run).model_folder / "model.safetensors") for run in (a, b))
-    return a.keys() == b.keys() and all(a[k].equal(b[k]) for k in a)
 
 
 def test_twice_the_same(calm, tiny, tmp_path):
