@@ -89,7 +89,10 @@ def test_figures_take_dollars(evil, tmp_path):
 
 PLANTED = """from pathlib import Path
 (Path({folder!r})/"it_ran").touch()
-from transformers import BertConfig as Config, BertModel as Model, PreTrainedTokenizerFast as Tokenizer
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+class Config(BertConfig): pass  # classes of its own: Transformers marks those that it loads in this way
+class Model(BertModel): config_class = Config
+class Tokenizer(PreTrainedTokenizerFast): pass
 """
 
 
