@@ -105,16 +105,26 @@ class MtlkgcModel(PreTrainedModel):
         task, read = TASKS[task or parse_tasks(self.config.tasks)[0]], self.in_precision()
         groups, back = by_length(inputs)
         found = []
-        for x in groups:
-            out, mask = read(**x), x.get("attention_mask", torch.ones_like(x["input_ids"]))
+        for x, words in zip(groups, self.words(groups)):
+            ids = x.pop("input_ids")
+            out, mask = read(inputs_embeds=words, **x), x.get("attention_mask", torch.ones_like(ids))
             pooled = self.config.pooled and not task.contrasts
             found.append(out.pooler_output if pooled else task.pool(out.last_hidden_state, mask))
         return torch.cat(found)[back]
 
-    def in_precision(self): # called like the encoder
+    def words(self, groups:list[dict[str, Tensor]])->list[Tensor]: # `[b, L, H]` each, for `input_ids`
+        "Vectors of words, looked up for all groups at once: their gradient is as large as the vocabulary."
+        ids = [x["input_ids"] for x in groups]
+        found = self.encoder.get_input_embeddings()(torch.cat([i.flatten() for i in ids]))
+        found = found.to(PRECISIONS[self.precision]).split([i.numel() for i in ids])
+        return [words.view(*i.shape, -1) for words, i in zip(found, ids)]
+
+    def in_precision(self): # called like the encoder, with vectors of words
         "The encoder, computing in `precision` by copies of its weights: weights and gradients stay in fp32."
         if self.precision == "fp32": return self.encoder
-        weights = {name: p.to(PRECISIONS[self.precision]) for name, p in self.encoder.named_parameters()}
+        looked_up = self.encoder.get_input_embeddings().weight
+        weights = {name: p.to(PRECISIONS[self.precision])
+                   for name, p in self.encoder.named_parameters() if p is not looked_up}
         return lambda **x: functional_call(self.encoder, weights, (), x)
 
     def forward(
