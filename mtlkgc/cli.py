@@ -354,6 +354,23 @@ def classify(
     if "label" in told: print(judge(told).round(3).to_string())
     print(f"{told.predicted.sum():,} of {len(told):,} triples are called true; all are in {out}")
 
+@app.command()
+def doubt(
+    run:RunFolder,
+    out:Annotated[Path, Option(help="a folder for the runs of all folds, and doubts.tsv")],
+    folds:Annotated[int, Option(help="in which train is cut; each is judged by a run without it")]=5,
+    k:Annotated[int, Option(help="triples to show")]=20,
+    graph:MovedGraph=None,
+):
+    "Which training triples may be mistakes? Those that a run like this one, without them, finds improbable."
+    from mtlkgc.data import check_values
+    be_quiet()
+    check_values(k=k)
+    doubts = _opened(run, graph).doubt(out, folds)
+    shown = ["probability", *(c for c in doubts if c.endswith("_name"))]
+    print(doubts[shown].head(k).round(3).to_string(index=False))
+    print(f"all {len(doubts):,} are in {out/'doubts.tsv'}, the least probable first")
+
 # %% ../nbs/17_cli.ipynb #81fbe5b1
 def _measured(out:Path|None, measure, *args, **kwargs)->dict:
     "What `measure` found, also written to a new file."

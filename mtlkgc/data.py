@@ -336,6 +336,7 @@ BOUNDS = { # parameter → its least value, whole if only whole numbers make sen
     **dict.fromkeys(_COUNTS, (1, 2**31)),
     "evaluations": (0, 2**31), "candidates": (0, 2**31), # 0 is none, and all
     "subgraph": (2, 2**31), # entities: a triple has two
+    "folds": (2, 2**31),
     "seed": (0, 2**32),
     "lr": (1e-300, math.inf), # positive
     **dict.fromkeys(["margin", "weight_decay", "clip"], (0., math.inf)),

@@ -21,6 +21,7 @@ from .run import Run, config_hash, load_run, now, processes, write_json
 from .scoring import Scorer
 from .tasks import TASKS
 from .training import train
+import mtlkgc.doubt # noqa: F401, gives `Run` its `doubt`
 
 # %% ../nbs/13_use.ipynb #554e3439
 @patch
