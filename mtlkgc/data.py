@@ -298,6 +298,32 @@ def _codex_texts(folder:Path)->list[dict[str, str]]: # of entities and relations
     names = {id: x["label"] for id, x in found[0].items()}
     return [*texts, names]
 
+def _second_fields(path:Path, ids:set[str])->dict[str, str]:
+    "The second field of each line that begins with one of these ids. Raises `DataError` if it is not UTF-8."
+    found = {}
+    try:
+        with open(path, encoding="utf-8-sig", newline="\n") as lines:
+            for line in lines:
+                id, _, rest = line.partition("\t")
+                if id in ids: found.setdefault(id, rest.split("\t")[0].strip())
+    except UnicodeDecodeError as e:
+        raise DataError(f"{path} is not UTF-8 text (byte {e.start} of a block); save it as UTF-8") from None
+    return found
+
+def _wikidata5m_texts(folder:Path, splits:dict[str, list])->list[dict[str, str]]: # as `_codex_texts`
+    "First aliases, and descriptions, as Wikidata5M has them."
+    files = {what: folder/f"wikidata5m_{what}.txt" for what in ("entity", "relation", "text")}
+    if not files["entity"].is_file(): return []
+    relations = {r for triples in splits.values() for _, r, _ in triples}
+    entities = {e for triples in splits.values() for h, _, t in triples for e in (h, t)}
+    asked = {"entity": entities, "relation": relations, "text": entities}
+    found = {what: _second_fields(file, asked[what]) for what, file in files.items() if file.is_file()}
+    names, texts = found["entity"], dict(found["entity"])
+    for e, text in found.get("text", {}).items():
+        named = text.startswith(names.get(e, "")) # as the first sentence of an article is
+        texts[e] = text if named else f"{names[e]}, {text}"
+    return [texts, found.get("relation", {}), names]
+
 def _read_texts(path:Path, notes:list[str])->dict[str, str]: # id → text; empty if there is no such file
     "Texts of a file; of those that contradict each other the first, which is noted."
     found, several = {}, {}
@@ -316,13 +342,17 @@ def read_folder(
 )->KnowledgeGraph:
     "Read a knowledge graph from tab-separated files. Raises `DataError` for missing or malformed ones."
     folder, notes = Path(folder), []
+    theirs = (f"wikidata5m_{kind}_" for kind in ("transductive", "inductive"))
+    prefix = next((p for p in theirs if (folder/f"{p}train.txt").is_file()), "")
     stems = {"train": ["train"], "dev": ["dev", "valid"], "test": ["test"]}
-    files = {split: _split_file(folder, notes, *names) for split, names in stems.items()}
+    files = {split: _split_file(folder, notes, *(prefix + name for name in names))
+             for split, names in stems.items()}
     splits, false = {"train": read_tsv(files["train"], 3)}, {}
     for s in ("dev", "test"): splits[s], false[s] = _true_and_false(files[s])
     if not splits["train"]: raise DataError(f"{files['train']} holds no triple; there is nothing to train on")
     named = ("entity2text", "relation2text", "entity2name")
-    texts = _codex_texts(folder) or [_read_texts(folder/f"{file}.txt", notes) for file in named]
+    texts = _codex_texts(folder) or _wikidata5m_texts(folder, splits)
+    texts = texts or [_read_texts(folder/f"{file}.txt", notes) for file in named]
     kg = make_kg(name or folder.resolve().name, splits, *texts, source or {"name": str(folder)},
                  {s: triples for s, triples in false.items() if triples})
     kg.notes[:0] = notes
