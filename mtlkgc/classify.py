@@ -215,11 +215,15 @@ def calibration_error(probability:np.ndarray, labels:np.ndarray, bins:int=10)->f
 def first_wrong(
     kg:KnowledgeGraph, rows:pd.DataFrame, # of saved `Rankings`, whose candidates are filtered
 )->np.ndarray: # `[N, 3]`
-    "Each ranked triple with the best candidate that is not its answer in the answer's place."
+    """Each ranked triple with the best candidate that is not its answer in the answer's place.
+
+    Raises `DataError` where all others are answers, too."""
     asked = [list(x) for x in rows[["head", "relation", "tail"]].itertuples(index=False)]
     for triple, side, top in zip(asked, rows.side, rows.top_candidates):
         answer = triple[ANSWER[side]]
-        triple[ANSWER[side]] = next(c for c in top if c != answer)
+        wrong = [c for c in top if c != answer]
+        if not wrong: raise DataError(f"no other {side} would make ({', '.join(triple)}) wrong")
+        triple[ANSWER[side]] = wrong[0]
     return _numbers(kg, asked)
 
 # %% ../nbs/12a_classify.ipynb #72181302

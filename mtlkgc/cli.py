@@ -83,7 +83,7 @@ def be_quiet():
     pd.set_option("display.width", 160, "display.max_columns", 20, "display.max_colwidth", 60)
 
 # %% ../nbs/17_cli.ipynb #c6cba5a1
-GRAPHS = """umls, nations, kinships, wn18rr, fb15k-237, a folder with train, dev and test,
+GRAPHS = """countries, umls, nations, kinships, wn18rr, fb15k-237, a folder with train, dev and test,
 a .csv or .nt file, or any dataset of PyKEEN"""
 OWN_LAST = """choose and use the model with the query's own entity last,
 where training hardly ever links one with itself"""
@@ -421,8 +421,8 @@ DEMO = dict(encoder="minilm", epochs=5, lr=3e-4, evaluations=0)
 
 NEXT = """
 Everything is in {out}: the model, history.parquet, rankings/test and metrics/test.json. Try next:
-  mtlkgc complete {out} --head virus --relation causes
-  mtlkgc show {out} --head bacterium
+  mtlkgc complete {out} --tail Euro --relation currency
+  mtlkgc show {out} --head Vietnam
   mtlkgc train umls --tasks lp+rp+rr --out runs/umls"""
 
 @app.command()
@@ -430,22 +430,23 @@ def demo(out:Annotated[Path, Option(help="the run's folder")]=Path("runs/demo"))
     "Train on a small graph, rank its test split and show what came out; some minutes on a laptop."
     from mtlkgc import Run, load_kg, train
     be_quiet()
-    kg, run = load_kg("umls"), Run(out)
+    kg, run = load_kg("countries"), Run(out)
     print(f"{kg}\n\n1. Training on CL: of all entities in a mini-batch, which answers the query?")
     if run.is_finished: print(f"{out} is trained already")
     else: train(kg, "cl", out=out, **DEMO)
     print("\n2. Ranking every entity for each test triple, both sides")
     rankings = run.rank()
     print("\n3. Filtered metrics, test split", rankings.metrics().round(3).to_string(), sep="\n")
-    row = rankings.rows[rankings.rows.side == "tail"].iloc[0]
-    print(f"\n4. One ranking: ({row['head']}, {row.relation}, ?), the answer is {row['tail']}")
+    row = rankings.find(relation="currency").iloc[0]
+    asked, answer = kg.names["head"][row["head"]], kg.names["tail"][row["tail"]]
+    print(f"\n4. One ranking: ({asked}, {row.relation}, ?), the answer is {answer}")
     print(rankings.candidates(row, 5).round(3).to_string())
-    best = run.complete("antibiotic", "treats", k=kg.n_entities)
-    print("\n5. The best answers to (antibiotic, treats, ?) that the graph does not have")
+    best = run.complete("Austria", "spoken_language", k=kg.n_entities)
+    print("\n5. The best answers to (Austria, spoken_language, ?) that the graph does not have")
     print(best[best.known == ""].head(5).round(3).to_string())
-    text = "aspirin, a drug that relieves pain"
-    print(f"\n6. An entity that is not in the graph, given by its text: ({text}, isa, ?)")
-    print(run.complete(head_text=text, relation="isa", k=5).round(3).to_string())
+    text = "Atlantis, country on an island in the Mediterranean"
+    print(f"\n6. An entity that is not in the graph, given by its text: ({text}, lies_in, ?)")
+    print(run.complete(head_text=text, relation="lies_in", k=5).round(3).to_string())
     print(NEXT.format(out=out))
 
 # %% ../nbs/17_cli.ipynb #2190833e

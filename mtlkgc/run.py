@@ -20,7 +20,7 @@ from fastcore.basics import patch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from . import __version__
-from .benchmarks import BENCHMARKS, IN_PYKEEN, load_again
+from .benchmarks import BENCHMARKS, PACKAGED, load_again
 from .data import DataError, KnowledgeGraph
 
 # %% ../nbs/08_run.ipynb #25a709cc
@@ -401,7 +401,7 @@ def open_run(
     there = [p for p in run.folder.glob("*") if p.suffix not in (".tmp", ".lock", ".owner")]
     if not there:
         graph = config["what"]["kg"].get("name", "")
-        named = graph.lower() in (*IN_PYKEEN, *BENCHMARKS)
+        named = graph.lower() in (*PACKAGED, *BENCHMARKS)
         if os.path.exists(graph) and not named: config["made_with"]["graph"] = os.path.relpath(graph, out)
         write_json(run/"config.json", config)
         return run, None

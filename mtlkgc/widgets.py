@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from transformers import TrainerCallback
 from transformers.utils import logging as hf_logging
-from .benchmarks import BENCHMARKS, IN_PYKEEN, load_kg
+from .benchmarks import BENCHMARKS, PACKAGED, load_kg
 from .data import KnowledgeGraph
 from .model import MtlkgcModel, new_model
 from .rankings import ROW, Rankings
@@ -185,7 +185,7 @@ def _fields(graph:str, out:str, hp:Hyperparameters)->dict[str, ipw.Widget]:
     choice = partial(ipw.Combobox, continuous_update=False, style=wide)
     few = "work on so many entities only; 0: all"
     return {
-        "graph": choice(value=graph, options=(*IN_PYKEEN, *BENCHMARKS), description="graph"),
+        "graph": choice(value=graph, options=(*PACKAGED, *BENCHMARKS), description="graph"),
         "subgraph": number(0, min=0, max=10_000_000, description="entities", tooltip=few),
         "encoder": choice(value=hp.encoder, options=("minilm", "bert-base"), description="encoder"),
         "negatives": number(hp.negatives, description="negatives"),

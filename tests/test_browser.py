@@ -219,14 +219,14 @@ def picture_of_picker(output, file):
 
 
 def picture_of_explorer(output, file):
-    "The explorer with two runs on UMLS."
+    "The explorer with two runs on countries."
     runs = output.get_by_label("runs")
-    runs.select_option(["umls_lp", "umls_lp_rp_rr"])
+    runs.select_option(["countries_complex", "countries_cl"])
     runs.evaluate("box => box.scrollTop = box.selectedOptions[0].offsetTop - box.offsetTop")
-    output.get_by_label("search").fill("virus")
+    output.get_by_label("search").fill("Madagascar")
     output.get_by_label("last run is").select_option("better")
-    expect(output.locator("table").first).to_contain_text("umls_lp_rp_rr")
-    expect(output).to_contain_text("2 rankings")
+    expect(output.locator("table").first).to_contain_text("countries_cl")
+    expect(output).to_contain_text("1 ranking;")
     output.locator(".jp-OutputArea-output").screenshot(path=file)
 
 
