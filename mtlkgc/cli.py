@@ -417,7 +417,7 @@ def bench_graph(run:RunFolder, out:JsonFile=None):
         print(f"{who}: {seconds:.1f} seconds; {values}")
 
 # %% ../nbs/17_cli.ipynb #a32a4a1c
-DEMO = dict(encoder="minilm", epochs=5, lr=3e-4, evaluations=0)
+DEMO = dict(encoder="minilm", epochs=5, cl_batch_size=64, evaluations=0)
 
 NEXT = """
 Everything is in {out}: the model, history.parquet, rankings/test and metrics/test.json. Try next:
