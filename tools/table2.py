@@ -191,6 +191,7 @@ def main(
     names_only: Annotated[bool, Option("--names-only", help="read names without descriptions")] = False,
 ):
     be_quiet()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     signal.signal(signal.SIGALRM, time_is_up)
     signal.setitimer(signal.ITIMER_REAL, 60 * minutes)
     try:
