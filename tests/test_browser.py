@@ -221,11 +221,11 @@ def picture_of_picker(output, file):
 def picture_of_explorer(output, file):
     "The explorer with two runs on countries."
     runs = output.get_by_label("runs")
-    runs.select_option(["countries_complex", "countries_cl"])
+    runs.select_option(["countries-complex", "countries-cl"])
     runs.evaluate("box => box.scrollTop = box.selectedOptions[0].offsetTop - box.offsetTop")
     output.get_by_label("search").fill("Madagascar")
     output.get_by_label("last run is").select_option("worse")
-    expect(output.locator("table").first).to_contain_text("countries_cl")
+    expect(output.locator("table").first).to_contain_text("countries-cl")
     expect(output).to_contain_text("2 rankings;")
     output.locator(".jp-OutputArea-output").screenshot(path=file)
 
