@@ -158,7 +158,8 @@ class CrossEncoder(Scorer):
         self.tasks = parse_tasks(model.config.tasks)
         self.heads = (scoring_task(self.tasks),)
         on_cpu = self.device.type == "cpu"
-        self.token_budget = token_budget or (512 if on_cpu else 1 << 17)
+        few = 512 if self.precision == "fp32" else 1024 # tokens that stay near a core
+        self.token_budget = token_budget or (few if on_cpu else 1 << 17)
         self.block = 10_000 if on_cpu else 200_000 # sequences
         self.pool = single_threaded(torch.get_num_threads()) if on_cpu else None
         self.texts, self.text_of = (x.to(self.device) for x in _distinct_texts(tkg))
@@ -199,7 +200,7 @@ def read_all(
     try:
         for i, f in enumerate(futures):
             f.result()
-            if i % 16 == 0: _hand_back()
+            if i % 128 == 127: _hand_back()
     finally:
         for f in futures: f.cancel() # nothing is left to do, unless we were interrupted
     _hand_back()
