@@ -180,22 +180,28 @@ def differences(
 
 # %% ../nbs/14_plots.ipynb #259e7fb1
 def bootstrap(
-    a:Rankings, b:Rankings, metric:str="mrr", # as in `differences`
+    a:Rankings|list[Rankings], b:Rankings|list[Rankings], # a list is one training with several seeds
+    metric:str="mrr", # as in `differences`; its mean over seeds
     n:int=10_000, # resamples
     seed:int=0,
 )->dict[str, float]: # `difference`, and `low` and `high`, the 2.5 and 97.5 percentiles
     """Difference b − a of a metric, with its paired bootstrap 95 % interval.
 
-    Drawn with replacement are pairs of entities, each with all its test triples."""
-    d = differences(a, b, metric)
+    Drawn with replacement are pairs of entities, each with all its test triples, and seeds of a list."""
+    a, b = ([x] if isinstance(x, Rankings) else x for x in (a, b))
+    d = pd.DataFrame({i: differences(a[0], run, metric) for i, run in enumerate([*a, *b])})
     entities = [d.index.get_level_values(side).astype(object) for side in ("head", "tail")]
-    first, second = np.sort(entities, axis=0)
-    pairs = d.groupby([first, second]).agg(["sum", "size"])
-    values, counts = np.unique(pairs, axis=0, return_counts=True) # [V, 2]: sum, number
-    drawn = np.random.default_rng(seed).multinomial(len(pairs), counts/len(pairs), size=n) # [n, V]
-    total, triples = (drawn @ values).T
-    low, high = np.quantile(total/triples, [0.025, 0.975])
-    return {"difference": float(d.mean()), "low": float(low), "high": float(high)}
+    pairs = d.groupby(list(np.sort(entities, axis=0)))
+    table = np.column_stack([pairs.sum(), pairs.size()])
+    values, counts = np.unique(table, axis=0, return_counts=True) # [V, runs + 1]: sums, number of triples
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(table), counts/len(table), size=n) # [n, V]
+    *totals, triples = (drawn @ values).T
+    share_a, share_b = (rng.multinomial(k, [1/k]*k, size=n).T/k for k in (len(a), len(b))) # [seeds, n]
+    found = (np.concatenate([-share_a, share_b])*totals).sum(0)/triples
+    low, high = np.quantile(found, [0.025, 0.975])
+    of_a, of_b = d.mean().iloc[:len(a)], d.mean().iloc[len(a):]
+    return {"difference": float(of_b.mean() - of_a.mean()), "low": float(low), "high": float(high)}
 
 # %% ../nbs/14_plots.ipynb #c873e658
 def plot_differences(
