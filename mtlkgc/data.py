@@ -284,6 +284,18 @@ def _true_and_false(path:Path)->tuple[list, list]: # triples of ids
     beside = path.with_name(f"{path.stem}_negatives{path.suffix}")
     return true, false + (read_tsv(beside, 3) if beside.is_file() else [])
 
+def _read_texts(path:Path, notes:list[str])->dict[str, str]: # id → text; empty if there is no such file
+    "Texts of a file; of those that contradict each other the first, which is noted."
+    found, several = {}, {}
+    if not path.is_file(): return found
+    for id, text in read_tsv(path, 2):
+        if found.setdefault(id, text) != text: several[id] = text
+    if several:
+        notes.append(f"ids with different texts in {path.name}, such as {next(iter(several))!r}, "
+                     f"of which the first is used: {len(several):,}")
+    return found
+
+# %% ../nbs/00_data.ipynb #2ab4106d
 def _codex_texts(folder:Path)->list[dict[str, str]]: # of entities and relations, and names; or nothing
     "Labels and descriptions as in a clone of CoDEx, two folders above its triples."
     found = []
@@ -323,17 +335,6 @@ def _wikidata5m_texts(folder:Path, splits:dict[str, list])->list[dict[str, str]]
         named = text.startswith(names.get(e, "")) # as the first sentence of an article is
         texts[e] = text if named else f"{names[e]}, {text}"
     return [texts, found.get("relation", {}), names]
-
-def _read_texts(path:Path, notes:list[str])->dict[str, str]: # id → text; empty if there is no such file
-    "Texts of a file; of those that contradict each other the first, which is noted."
-    found, several = {}, {}
-    if not path.is_file(): return found
-    for id, text in read_tsv(path, 2):
-        if found.setdefault(id, text) != text: several[id] = text
-    if several:
-        notes.append(f"ids with different texts in {path.name}, such as {next(iter(several))!r}, "
-                     f"of which the first is used: {len(several):,}")
-    return found
 
 # %% ../nbs/00_data.ipynb #ed069349
 def read_folder(

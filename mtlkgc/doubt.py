@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from fastcore.basics import patch
+from .classify import fitting_triples # which gives `Run` its `classify` too
 from .data import DataError, KnowledgeGraph, check_values
 from .graph_models import train_graph_model
 from .model import MtlkgcConfig, read_config
@@ -18,7 +19,6 @@ from .rules import learn_rules
 from .run import Run, locked, reading, write_atomically
 from .text import find_encoder
 from .training import train
-import mtlkgc.classify # noqa: F401, gives `Run` its `classify`
 
 # %% ../nbs/12b_doubt.ipynb #c8b73cf9
 def without_fold(
@@ -83,8 +83,7 @@ def doubt(
 
     Raises `ValueError` for runs that can't be made again, `DataError` if `out` holds something else."""
     check_values(folds=folds)
-    if len(self.kg.dev) < 4:
-        raise DataError(f"{self.kg.name} has too few dev triples to tell what scores mean")
+    fitting_triples(self.kg) # or an error, before anything is trained
     out, found = Path(out), []
     with locked(out):
         for fold in range(folds):
