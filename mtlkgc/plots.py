@@ -188,7 +188,7 @@ def bootstrap(
     """Difference b − a of a metric, with its paired bootstrap 95 % interval.
 
     Drawn with replacement are pairs of entities, each with all its test triples, and seeds of a list."""
-    a, b = ([x] if isinstance(x, Rankings) else x for x in (a, b))
+    a, b = (x if isinstance(x, list) else [x] for x in (a, b))
     d = pd.DataFrame({i: differences(a[0], run, metric) for i, run in enumerate([*a, *b])})
     entities = [d.index.get_level_values(side).astype(object) for side in ("head", "tail")]
     pairs = d.groupby(list(np.sort(entities, axis=0)))
