@@ -200,7 +200,7 @@ def bootstrap(
     share_a, share_b = (rng.multinomial(k, [1/k]*k, size=n).T/k for k in (len(a), len(b))) # [seeds, n]
     found = (np.concatenate([-share_a, share_b])*totals).sum(0)/triples
     low, high = np.quantile(found, [0.025, 0.975])
-    of_a, of_b = d.mean().iloc[:len(a)], d.mean().iloc[len(a):]
+    of_a, of_b = np.split(d.mean().to_numpy(), [len(a)])
     return {"difference": float(of_b.mean() - of_a.mean()), "low": float(low), "high": float(high)}
 
 # %% ../nbs/14_plots.ipynb #c873e658
