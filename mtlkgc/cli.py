@@ -259,6 +259,8 @@ def rank(
     sample:Annotated[int|None, Option(help="rank so many random triples only")]=None,
     seed:Annotated[int, Option(help="of the sample")]=0,
     top_k:Annotated[int, Option(help="candidates to save for each row")]=50,
+    candidates:Annotated[int|None, Option(
+        help="another protocol: only so many random entities compete, beside those of the triples")]=None,
     score_with:Annotated[str|None, Option(
         help="add up the evidence of several heads, e.g. lp+rp; saved as test-by-lp+rp")]=None,
     precision:Annotated[str, Option(help=PRECISIONS + "; saved as test-bf16 if asked for")]="auto",
@@ -268,7 +270,7 @@ def rank(
     from mtlkgc.run import processes
     be_quiet()
     run = _opened(run, graph)
-    rankings = run.rank(split, sample, seed, top_k, score_with, precision)
+    rankings = run.rank(split, sample, seed, top_k, candidates, score_with, precision)
     if processes()[0] == 0: _print_metrics(rankings)
 
 # %% ../nbs/17_cli.ipynb #17be5702

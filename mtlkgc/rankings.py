@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SCHEMA', 'ROW', 'own_scores', 'ranking_rows', 'rank_block', 'read_meta', 'read_parts', 'write_part', 'heartbeat',
-           'wait_for_all', 'rank', 'DevSample', 'Rankings', 'in_both_protocols', 'compare', 'side_by_side']
+           'wait_for_all', 'rank', 'competitors', 'DevSample', 'Rankings', 'in_both_protocols', 'compare',
+           'side_by_side']
 
 # %% ../nbs/09_rankings.ipynb #b373c8fa
 import hashlib, json, os, sys, threading, time
@@ -335,6 +336,14 @@ def rank(
     return parts.together()
 
 # %% ../nbs/09_rankings.ipynb #c3928c4d
+def competitors(
+    kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
+    n:int, rng:np.random.Generator,
+)->np.ndarray|None: # sorted entity numbers; None is all
+    "`n` random entities and those of the triples themselves, as candidates for all their queries."
+    if n >= kg.n_entities: return None
+    return np.union1d(rng.choice(kg.n_entities, n, replace=False), triples[:, [0, 2]])
+
 class DevSample:
     "A fixed sample of dev triples and competing entities, ranked to compare states of a model, or models."
     def __init__(self, kg:KnowledgeGraph, triples:int, candidates:int, seed:int, own_last:bool):
@@ -342,10 +351,7 @@ class DevSample:
         self.kg = kg
         self.own_last = own_last
         self.triples = sample_triples(halves_of_dev(kg)["choose"], triples, rng)
-        self.candidates = None
-        if candidates < kg.n_entities: # all answers compete too
-            some = rng.choice(kg.n_entities, candidates, replace=False)
-            self.candidates = np.union1d(some, self.triples[:, [0, 2]])
+        self.candidates = competitors(kg, self.triples, candidates, rng)
 
     @property
     def protocol(self)->dict:

@@ -16,7 +16,7 @@ from .data import ANSWER, CHOOSING, SPLITS, DataError, KnowledgeGraph, check_val
 from .ensemble import combine
 from .graph_models import train_graph_model
 from .ranking import OwnLast, best_columns
-from .rankings import Rankings, rank, read_meta, wait_for_all
+from .rankings import Rankings, competitors, rank, read_meta, wait_for_all
 from .run import Run, config_hash, load_run, now, processes, write_json
 from .scoring import Scorer
 from .tasks import TASKS
@@ -74,6 +74,7 @@ def rank(
     sample:int|None=None, # rank so many random triples only
     seed:int=0, # of the sample
     top_k:int=50, # candidates to save for each row
+    candidates:int|None=None, # only so many random entities compete, and those of the triples
     score_with:str|None=None, # heads whose evidence is added up, e.g. "lp+rp"; None: s₁ of LP, as the paper
     precision:str="auto", # of the encoder: as it was begun, or as `Run.scorer` reads; "fp32", "bf16", "fp16"
     progress:bool=True,
@@ -83,8 +84,12 @@ def rank(
     The query's own entity competes; `Rankings.own_last` is the other protocol.
 
     Raises `DataError` if there is nothing to rank, `ValueError` for values that make no sense."""
-    check_values(sample=sample, seed=seed, top_k=top_k, score_with=score_with)
+    check_values(sample=sample, seed=seed, top_k=top_k, candidates=candidates, score_with=score_with)
     triples, name, said = self._asked(split, sample, seed)
+    pool = competitors(self.kg, triples, candidates or self.kg.n_entities, np.random.default_rng([seed, 1]))
+    if pool is not None:
+        name += f"-among-{candidates}"
+        said["candidates"] = len(pool)
     if precision != "auto": name += f"-{precision}"
     if score_with: name += f"-by-{score_with}"
     out = self.ranking_folder/name
@@ -96,8 +101,8 @@ def rank(
     known_from = SPLITS if split == "test" else CHOOSING
     share = processes()
     if share[0] == 0: self._note_choices(out, score_with)
-    rank(scorer, self.kg, triples, out, self._sides(), top_k, known_from=known_from, header=header,
-         share=share, progress=progress and share[0] == 0)
+    rank(scorer, self.kg, triples, out, self._sides(), top_k, pool, known_from, header, share=share,
+         progress=progress and share[0] == 0)
     wait_for_all(out)
     rankings = self.rankings(name)
     if share[0] == 0: save_metrics(rankings, name)
