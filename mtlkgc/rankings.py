@@ -146,13 +146,17 @@ def read_parts(
         with reading(path, _AGAIN): tables.append(pq.read_table(path))
     return tables, header, done
 
+_NAMES = ["head", "relation", "tail", "side", "top_candidates.list.element"] # stored as dictionaries
+_SCORES = ["score", "own_score", "top_scores.list.element"] # hardly any is there twice: bytes of a kind together
+_COMPACT = dict(compression="zstd", use_dictionary=_NAMES, use_byte_stream_split=_SCORES)
+
 def write_part(folder:Path, tables:list[pa.Table], blocks:list[int], header:dict):
     "Write some blocks as one part, whole or not at all."
     table = pa.concat_tables(tables)
     said = json.dumps({**header, "blocks": blocks, "rows": table.num_rows})
     table = table.replace_schema_metadata({"mtlkgc": said})
     path = folder/f"part-{blocks[0]:06d}.parquet"
-    write_atomically(path, lambda tmp: pq.write_table(table, tmp, compression="zstd"))
+    write_atomically(path, lambda tmp: pq.write_table(table, tmp, **_COMPACT))
 
 # %% ../nbs/09_rankings.ipynb #4d6d2855
 @contextmanager
