@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['smooth_losses', 'plot_losses', 'plot_ranks', 'plot_metric_by_relation', 'confidence', 'plot_calibration',
-           'plot_run_vs_run', 'differences', 'bootstrap', 'plot_differences']
+           'plot_run_vs_run', 'differences', 'bootstrap', 'interval', 'plot_differences']
 
 # %% ../nbs/14_plots.ipynb #5369b6e9
 from dataclasses import replace
@@ -202,6 +202,15 @@ def bootstrap(
     low, high = np.quantile(found, [0.025, 0.975])
     of_a, of_b = np.split(d.mean().to_numpy(), [len(a)])
     return {"difference": float(of_b.mean() - of_a.mean()), "low": float(low), "high": float(high)}
+
+# %% ../nbs/14_plots.ipynb #6b1f7a02
+def interval(
+    a:Rankings|list[Rankings], b:Rankings|list[Rankings], # as in `bootstrap`
+    digits:int=3,
+)->str: # such as "+0.018 [+0.002, +0.034]"
+    "Difference b − a in MRR, with its interval."
+    said = " ".join(f"{x:+.{digits}f}" for x in bootstrap(a, b).values())
+    return "{} [{}, {}]".format(*said.split())
 
 # %% ../nbs/14_plots.ipynb #c873e658
 def plot_differences(

@@ -147,7 +147,7 @@ def read_parts(
     return tables, header, done
 
 _NAMES = ["head", "relation", "tail", "side", "top_candidates.list.element"] # stored as dictionaries
-_SCORES = ["score", "own_score", "top_scores.list.element"] # hardly any is there twice: bytes of a kind together
+_SCORES = ["score", "own_score", "top_scores.list.element"] # bytes of a kind together, as hardly any repeat
 _COMPACT = dict(compression="zstd", use_dictionary=_NAMES, use_byte_stream_split=_SCORES)
 
 def write_part(folder:Path, tables:list[pa.Table], blocks:list[int], header:dict):
