@@ -209,8 +209,8 @@ def interval(
     digits:int=3,
 )->str: # such as "+0.018 [+0.002, +0.034]"
     "Difference b − a in MRR, with its interval."
-    said = " ".join(f"{x:+.{digits}f}" for x in bootstrap(a, b).values())
-    return "{} [{}, {}]".format(*said.split())
+    difference, low, high = (f"{x:+.{digits}f}" for x in bootstrap(a, b).values())
+    return f"{difference} [{low}, {high}]"
 
 # %% ../nbs/14_plots.ipynb #c873e658
 def plot_differences(

@@ -97,9 +97,10 @@ class Table2:
 
     def make(self):
         "All pieces in their order, and the table."
+        best = {like: self.tuned(like) for like in dict.fromkeys(MIXES.values())}
         found, rows = {}, {}
         for mix, like in MIXES.items():
-            chosen = self.tuned(like)
+            chosen = best[like]
             run = self.trained(self.runs / f"{self.name}_{mix.replace('+', '_')}", mix, **chosen)
             print(f"{mix}: {chosen or 'the defaults'}, chosen on dev with {like}", file=sys.stderr)
             found[mix] = run.rank(sample=self.sample, candidates=self.candidates, progress=self.bar)
