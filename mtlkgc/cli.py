@@ -145,6 +145,7 @@ LANGUAGE = [ # two arguments of `train`, and the other fields of `Hyperparameter
     ("rr_negatives", int, "corrupted triples for each valid one in RR, if another number"),
     ("negatives_from", str, "a run whose best wrong candidates are hard negatives"),
     ("hard", int, "how many of a triple's negatives are hard ones"),
+    ("own_negative", bool, "one of them is the query's own entity", "--own-negative/--no-own-negative"),
     ("cl_batch_size", int, "training triples in a batch of CL, whose entities are each other's negatives"),
     ("margin", float, "λ of relevance ranking"),
     ("dropout", float, "of the encoder's layers"),

@@ -254,6 +254,12 @@ def history(self:Run)->pd.DataFrame:
     with reading(file, _COPY): return pd.read_parquet(file)
 
 @patch
+def hours(self:Run)->float:
+    "How long a language model was trained, rankings of dev included; pauses of ten minutes or more left out."
+    between = self.history().time.diff() # steps, in seconds
+    return between[between < 600].sum()/3600
+
+@patch
 def said(self:Run, name:str, default=None): # what `metrics/<name>.json` holds
     "A saved record of the run, such as `selection`, `choices`, or the metrics of `test`."
     file = self.metrics_file(name)

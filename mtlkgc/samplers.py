@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from torch import Tensor
-from .data import KnowledgeGraph
+from .data import KnowledgeGraph, seldom_loops
 from .tasks import TASKS
 from .text import TokenizedKG
 
@@ -23,6 +23,7 @@ class NegativeSampler:
     ):
         self.E, self.R = kg.n_entities, kg.n_relations
         self.k = k
+        self.seldom = seldom_loops(kg) # relations, `[R]` bool
         self.known = np.unique(np.concatenate([self.key(getattr(kg, s)) for s in splits]))
 
     def key(self, t): return (t[..., 0]*self.R + t[..., 1])*self.E + t[..., 2]
@@ -50,6 +51,23 @@ class NegativeSampler:
         triple = tuple(positives[todo[0]//self.k].tolist())
         raise ValueError(f"found no negative for the triple of numbers {triple}: "
                          "nearly all its corruptions are training triples")
+
+# %% ../nbs/05_samplers.ipynb #5d3c9a11
+@patch
+def swap_in_own(
+    self:NegativeSampler,
+    negatives:np.ndarray, # `[B, K, 3]`
+    positives:np.ndarray, # `[B, 3]`
+    rng:np.random.Generator,
+)->np.ndarray: # `[B, K, 3]`
+    "Replace the last negative of each triple by (h, r, h) or (t, r, t), where r seldom has such triples."
+    own, rows = positives.copy(), np.arange(len(positives))
+    stays = rng.choice([0, 2], len(own)) # h or t
+    own[rows, 2 - stays] = own[rows, stays]
+    wrong = self.seldom[own[:, 1]] & ~self.is_known(own)
+    out = negatives.copy()
+    out[wrong, -1] = own[wrong]
+    return out
 
 # %% ../nbs/05_samplers.ipynb #9a41f6d3
 def swap_in_hard(
@@ -92,16 +110,21 @@ class Schedule(torch.utils.data.Dataset):
         share:tuple[int, int]=(0, 1), # (i, n): part i of every batch, of n processes that train together
         hard:np.ndarray|None=None, # `[N, 2, M]`, see `swap_in_hard`
         n_hard:int=0, # how many negatives of a triple are hard ones
+        own:bool=False, # one of them is the query's own entity, see `swap_in_own`
     ):
+        "Raises `ValueError` if a task has no negative left beside the query's own entity."
         self.kg, self.tkg = kg, tkg
         self.train = torch.from_numpy(kg.train)
         self.tasks = tasks
         self.B = dict.fromkeys(tasks, batch_size) if isinstance(batch_size, int) else batch_size
         self.epochs, self.seed = epochs, seed
         self.share = share
-        self.hard, self.n_hard = hard, n_hard
+        self.hard, self.n_hard, self.own = hard, n_hard, own
         if isinstance(negatives, int): negatives = dict.fromkeys(tasks, negatives)
         self.samplers = {t: NegativeSampler(kg, negatives[t]) for t in tasks if TASKS[t].needs_negatives}
+        if own and any(s.k < 2 for s in self.samplers.values()):
+            raise ValueError("the query's own entity is one of a triple's negatives, "
+                             "so there must be at least two; raise negatives or rr_negatives")
         self.lengths = tkg.sequence_lengths(tkg.triple_parts(self.train)).numpy()
         self.per_task = {t: -(-len(kg.train)//self.B[t]) for t in tasks} # batches in an epoch
         self.steps_per_epoch = sum(self.per_task.values())
@@ -144,8 +167,10 @@ def negatives(self:Schedule, task:str, rows:np.ndarray, rng:np.random.Generator)
     "Negatives of some training triples, if the task needs them."
     if task not in self.samplers: return None
     positives = self.kg.train[rows]
-    found = self.samplers[task](positives, rng)
+    sampler = self.samplers[task]
+    found = sampler(positives, rng)
     if self.hard is not None: found = swap_in_hard(found, positives, self.hard[rows], self.n_hard, rng)
+    if self.own: found = sampler.swap_in_own(found, positives, rng)
     return torch.from_numpy(found)
 
 @patch

@@ -43,6 +43,7 @@ class Hyperparameters:
     rr_negatives:int|None = None # for each triple of RR, if another number
     negatives_from:str|None = None # a run whose best wrong candidates are hard negatives
     hard:int|None = None # how many of a triple's negatives are hard ones
+    own_negative:bool = False # one of them is the query's own entity, see `swap_in_own`
     cl_batch_size:int = 256 # training triples in a batch of CL, whose entities are each other's negatives
     margin:float = 0.1 # λ of relevance ranking
     dropout:float = 0.0 # of the encoder's layers
@@ -314,7 +315,8 @@ def _schedule(
     "All mini-batches of a training."
     mix = parse_tasks(tasks)
     negatives, batch_size = {t: hp.negatives_of(t) for t in mix}, {t: hp.batch_size_of(t) for t in mix}
-    return Schedule(kg, tkg, mix, batch_size, negatives, hp.epochs, hp.seed, share, n_hard=hp.hard or 0)
+    return Schedule(kg, tkg, mix, batch_size, negatives, hp.epochs, hp.seed, share, n_hard=hp.hard or 0,
+                    own=hp.own_negative)
 
 def _prepare(
     kg:KnowledgeGraph, tasks:str, hp:Hyperparameters,

@@ -37,12 +37,6 @@ PAPER = {  # Kim et al. (2020), Table 2: MR, and MRR, Hits@1, @3, @10 in percent
                   "lp+rr": (143, 24.7, 15.4, 27.2, 43.4), "lp+rp+rr": (132, 26.7, 17.2, 29.8, 45.8)}}
 
 
-def hours(run: Run) -> float:
-    "From the first step of a run to the last, pauses left out."
-    times = run.history().time.diff()
-    return times[times < 600].sum() / 3600
-
-
 @dataclass
 class Table2:
     "Every piece of work of the table; one that is done takes no time."
@@ -107,7 +101,7 @@ class Table2:
             history, protocol = run.history(), found[mix].header
             rows[mix] = {
                 "candidates": protocol.get("candidates", self.kg.n_entities), "encoder": self.encoder,
-                "on": run.config["made_with"]["device"], "hours": round(hours(run), 2),
+                "on": run.config["made_with"]["device"], "hours": round(run.hours(), 2),
                 "steps": len(history), "sequences": history.sequences.sum()}
         ours = in_both_protocols(found).round(3)
         for mix, (mr, *percent) in PAPER.get(self.kg.name, {}).items():
