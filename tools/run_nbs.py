@@ -45,7 +45,15 @@ class Client(NotebookClient):
 
 def lasting(cell):
     "Outputs without warnings and progress bars, which age badly, and widgets, which need their kernel."
-    return [o for o in cell.outputs if o.get("name") != "stderr" and WIDGET not in o.get("data", {})]
+    kept = []
+    for output in cell.outputs:
+        if output.get("name") == "stderr" or WIDGET in output.get("data", {}):
+            continue
+        if kept and output.output_type == kept[-1].output_type == "stream":
+            kept[-1].text += output.text  # what is printed may arrive in several pieces
+        else:
+            kept.append(output.copy())
+    return kept
 
 
 def said(cell):
