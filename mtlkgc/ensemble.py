@@ -326,7 +326,8 @@ def _check_members(runs:list[Run], shortlist:int|None):
     if shortlist is not None and shortlist < 2:
         raise DataError(f"a shortlist has two candidates or more, not {shortlist}")
     for r in runs[1:]:
-        if r.what["fingerprint"] != runs[0].what["fingerprint"]:
+        same = r.what["fingerprint"] == runs[0].what["fingerprint"] or r.kg.same_triples(runs[0].kg)
+        if not same:
             raise DataError(f"{r.folder} was trained on another graph than {runs[0].folder}")
         if shortlist and r.kind != "language model":
             raise DataError(f"{r.folder} holds no language model; only these re-score a shortlist, "

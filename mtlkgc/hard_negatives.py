@@ -64,9 +64,9 @@ def find_retriever(
     retriever:Run|Path|str, # a finished run, or its folder
     kg:KnowledgeGraph,
 )->Run:
-    "Open a retriever. Raises `DataError` if it is not finished, or knows another graph."
+    "Open a retriever. Raises `DataError` if it is not finished, or knows other triples."
     run = load_run(retriever)
-    if run.what["fingerprint"] != kg.fingerprint:
+    if run.what["fingerprint"] != kg.fingerprint and not run.kg.same_triples(kg):
         raise DataError(f"{run.folder} was trained on another graph than {kg.name}; "
                         "hard negatives come from a run on the same graph")
     return run
