@@ -325,14 +325,13 @@ def _check_members(runs:list[Run], shortlist:int|None):
     if len(runs) < 2: raise DataError(f"an ensemble has two members or more, not {len(runs)}")
     if shortlist is not None and shortlist < 2:
         raise DataError(f"a shortlist has two candidates or more, not {shortlist}")
+    kg = runs[0].kg
     for r in runs[1:]:
-        same = r.what["fingerprint"] == runs[0].what["fingerprint"] or r.kg.same_triples(runs[0].kg)
-        if not same:
+        if not r.knows(kg):
             raise DataError(f"{r.folder} was trained on another graph than {runs[0].folder}")
         if shortlist and r.kind != "language model":
             raise DataError(f"{r.folder} holds no language model; only these re-score a shortlist, "
                             "and the run that makes it comes first")
-    kg = runs[0].kg
     if not len(halves_of_dev(kg)["fit"]):
         raise DataError(f"{kg.name} has too few dev triples to fit an ensemble on: {len(kg.dev)}")
 

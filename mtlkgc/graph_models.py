@@ -122,8 +122,8 @@ _CPU = { # (model, graph or None for any) → settings
     ("distmult", "wn18rr"): dict(_ALL_COMPETE_WN, model_kwargs=dict(_XAVIER, entity_constrainer=None)),
     ("complex", "wn18rr"): dict(_ALL_COMPETE_WN, model_kwargs=dict(_XAVIER, embedding_dim=64)),
     ("rotate", "wn18rr"): dict(_DISTANCE_WN, model_kwargs=dict(embedding_dim=100), epochs=70, evaluations=7),
-    ("complex", "fb15k-237"): dict(_ALL_COMPETE, model_kwargs={**_XAVIER, **_n3(0.05)}, optimizer="adagrad",
-                                   lr=0.1, epochs=9, evaluations=3),
+    ("complex", "fb15k-237"): dict(_ALL_COMPETE, model_kwargs={**_XAVIER, **_n3(0.05)},
+                                   optimizer="adagrad", lr=0.1, epochs=9, evaluations=3),
 }
 
 # %% ../nbs/11_graph_models.ipynb #5623950f

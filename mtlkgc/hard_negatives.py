@@ -66,7 +66,7 @@ def find_retriever(
 )->Run:
     "Open a retriever. Raises `DataError` if it is not finished, or knows other triples."
     run = load_run(retriever)
-    if run.what["fingerprint"] != kg.fingerprint and not run.kg.same_triples(kg):
+    if not run.knows(kg):
         raise DataError(f"{run.folder} was trained on another graph than {kg.name}; "
                         "hard negatives come from a run on the same graph")
     return run

@@ -254,6 +254,11 @@ def history(self:Run)->pd.DataFrame:
     with reading(file, _COPY): return pd.read_parquet(file)
 
 @patch
+def knows(self:Run, kg:KnowledgeGraph)->bool:
+    "Whether a run was trained on the triples of a graph, whatever their texts say."
+    return self.what["fingerprint"] == kg.fingerprint or self.kg.same_triples(kg)
+
+@patch
 def hours(self:Run)->float:
     "How long a language model was trained, rankings of dev included; pauses of ten minutes or more left out."
     between = self.history().time.diff() # steps, in seconds
