@@ -159,10 +159,11 @@ LANGUAGE = [ # two arguments of `train`, and the other fields of `Hyperparameter
 
 # %% ../nbs/17_cli.ipynb #44eb6edd
 GRAPH = [ # the other fields of `Settings`, but dictionaries; names and values are PyKEEN's
-    ("loop", str, "slcwa, with corrupted triples, or lcwa: all entities compete"),
+    ("loop", str, "slcwa: corrupted triples; lcwa: all entities compete; 1vsall: each triple counts once"),
     ("inverse", bool, "learn the other direction of each relation too", "--inverse/--no-inverse"),
     ("loss", str, "nssa, bceaftersigmoid, crossentropy or any other"),
-    ("label_smoothing", float, "with lcwa"),
+    ("label_smoothing", float, "with lcwa and 1vsall"),
+    ("n3", float, "weight of third powers (Lacroix et al. 2018), with 1vsall"),
     ("optimizer", str, "adam, adagrad or any other"),
 ]
 

@@ -114,6 +114,7 @@ KINDS = { # kind → module that loads it
     "graph model": "graph_models",
     "ensemble": "ensemble",
     "rules": "rules",
+    "paths": "paths",
 }
 
 def run_config(
