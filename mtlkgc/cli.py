@@ -195,7 +195,7 @@ def _for_this_kind(changes:dict, model:str|None)->dict: # model: of the graph, o
 # %% ../nbs/17_cli.ipynb #88201fa7
 PRESETS = """cpu, or paper: BERT-base as in Kim et al. 2020;
 for a graph model, what was published for this graph"""
-MODELS = "a graph model instead: transe, distmult, complex, conve, rotate, or any other of PyKEEN; or rules"
+MODELS = "a graph model instead: transe, distmult, complex, conve, rotate or another of PyKEEN; rules or paths"
 
 @app.command()
 @_takes_hyperparameters
@@ -210,12 +210,14 @@ def train(
     "Train a model on a graph. Options that are left out come from the preset."
     changes = _for_this_kind(changes, model)
     from mtlkgc import load_kg, train, train_graph_model
+    from mtlkgc.paths import learn_paths
     from mtlkgc.rules import learn_rules
     from mtlkgc.run import processes
     be_quiet()
-    if model == "rules" and changes: raise ValueError("rules are counted and take no hyperparameters")
+    count = {"rules": learn_rules, "paths": learn_paths}.get(model)
+    if count and changes: raise ValueError(f"{model} are counted and take no hyperparameters")
     kg = load_kg(graph, subgraph, names_only=names_only)
-    if model == "rules": learn_rules(kg, out)
+    if count: count(kg, out)
     elif model is not None: train_graph_model(kg, model, out, preset, **changes)
     else: train(kg, out=out, preset=preset, **changes)
     if processes()[0] == 0: print(f"saved in {out}; rank the test split with: mtlkgc rank {out}")

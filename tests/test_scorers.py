@@ -8,6 +8,7 @@ from mtlkgc.data import ANSWER, GIVEN, make_kg
 from mtlkgc.ensemble import Ensemble, Shortlist, standardise
 from mtlkgc.graph_models import GraphScorer, build, settings
 from mtlkgc.model import new_model, tiny_encoder
+from mtlkgc.paths import PathScorer, both_ways, count_paths
 from mtlkgc.ranking import OwnLast
 from mtlkgc.rankings import rank
 from mtlkgc.rules import RuleScorer, count_rules
@@ -61,6 +62,10 @@ class Makers:
     def rules(self):
         return RuleScorer(self.kg, count_rules(self.kg.train, self.kg.n_relations))
 
+    def paths(self):
+        edges = both_ways(self.kg.train, self.kg.n_relations)
+        return PathScorer(self.kg, count_paths(edges, self.kg.n_relations))
+
     def ensemble(self):
         weights = {"all": [0.4, 0.6], "head": [0.9, 0.1], "tail": [0.0, 1.0]}
         return Ensemble([self.cross(), self.graph("transe")], self.kg, weights, "side")
@@ -85,7 +90,9 @@ SCORERS = {  # name: how to make it, and whether it knows entities by their text
     "own last, bi-encoder": ("own_last", {"of": "retriever", "tasks": "cl"}, True),
     "graph model, distances": ("graph", {"model": "transe"}, False),
     "graph model, inverse relations": ("graph", {"model": "complex", "inverse": True}, False),
+    "graph model, products": ("graph", {"model": "distmult"}, False),
     "rules": ("rules", {}, False),
+    "paths": ("paths", {}, False),
     "ensemble": ("ensemble", {}, False),
     "ensemble of cross-encoders": ("readers", {}, True),
     "shortlist": ("shortlist", {}, False),
@@ -149,7 +156,7 @@ def rescored(scorer, kg, queries, side, some):
 
 EXPECTED = {
     BiEncoder: columns, CrossEncoder: columns, GraphScorer: columns,
-    RuleScorer: columns, Ensemble: weighted, OwnLast: own_at_the_end,
+    PathScorer: columns, RuleScorer: columns, Ensemble: weighted, OwnLast: own_at_the_end,
     Shortlist: rescored}
 
 
