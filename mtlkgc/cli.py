@@ -195,7 +195,7 @@ def _for_this_kind(changes:dict, model:str|None)->dict: # model: of the graph, o
 # %% ../nbs/17_cli.ipynb #88201fa7
 PRESETS = """cpu, or paper: BERT-base as in Kim et al. 2020;
 for a graph model, what was published for this graph"""
-MODELS = "a graph model instead: transe, distmult, complex, conve, rotate or another of PyKEEN; rules or paths"
+MODELS = "a graph model instead: transe, distmult, complex, conve, rotate, another of PyKEEN; rules or paths"
 
 @app.command()
 @_takes_hyperparameters
