@@ -41,12 +41,11 @@ def _matches(
 
 # %% ../nbs/11b_paths.ipynb #11b0000a
 def _one_edge(edges:np.ndarray)->pd.Series: # number of examples, by relation and first
-    "How often two edges have the same ends."
+    "How often two edges have the same ends, a relation with itself too."
     x, y, r = edges.T
     pair = x*(x.max() + 1) + y
     row, at = _matches(pair, pair)
-    both = pd.DataFrame({"relation": r[row], "first": r[at]})
-    return both[both.relation != both["first"]].value_counts()
+    return pd.DataFrame({"relation": r[row], "first": r[at]}).value_counts()
 
 def _two_edges(edges:np.ndarray)->pd.Series: # number of examples, by relation, first and second
     "How often a triple is the third side of a triangle; only seen from the end that has fewer edges."
@@ -76,7 +75,8 @@ def count_paths(
     R, ones = 2*n_relations, np.ones(len(edges))
     def turned(r): return (r + n_relations) % R
     n_edges = np.bincount(r, minlength=R)
-    one = _one_edge(edges).reset_index(name="support").assign(second=-1)
+    same = _one_edge(edges).reset_index(name="support")
+    one = same[same.relation != same["first"]].assign(second=-1)
     one["n"] = n_edges[one["first"]]
     two = _two_edges(edges).reset_index(name="support")
     mirrored = {"relation": turned(two.relation), "first": turned(two.second), "second": turned(two["first"])}
@@ -85,7 +85,7 @@ def count_paths(
     ending = csr_matrix((ones, (r, y)), shape=(R, x.max() + 1))
     beginning = csr_matrix((ones, (x, r)), shape=(x.max() + 1, R))
     n = (ending @ beginning).toarray()
-    n[np.arange(R), turned(np.arange(R))] -= n_edges
+    n[same["first"], turned(same.relation)] -= same.support
     two["n"] = n[two["first"], two.second].astype(int)
     rules = pd.concat([one, two], ignore_index=True)
     return rules.loc[rules.support >= SUPPORT, ["relation", "first", "second", "support", "n"]]
@@ -99,7 +99,7 @@ class PathScorer(Scorer):
     def __init__(self, kg:KnowledgeGraph, rules:pd.DataFrame): # rules: as from `count_paths`
         self.E, self.R = kg.n_entities, kg.n_relations
         self.block = 2**22
-        self.rules = dict(list(rules.groupby("relation")))
+        self.rules, self.none = dict(list(rules.groupby("relation"))), rules[:0]
         self.x, self.y, self.r = both_ways(kg.train, kg.n_relations).T
         self.starts = np.searchsorted(self.x, np.arange(self.E + 1))
         edge, self.edge = np.unique(self.r*self.E + self.y, return_inverse=True) # (r₁, z), whoever has it
@@ -134,15 +134,16 @@ def evidence(
     first, z = self.r[at], self.y[at]
     said = self.shared(r)[self.edge[at]]
     out = np.zeros(self.E) + np.bincount(said.indices, said.data, self.E)
-    if r not in self.rules: return out
-    rules = self.rules[r]
+    rules = self.rules.get(r, self.none)
     says = np.zeros((2*self.R, 2*self.R + 1)) # the last column: of one edge
     says[rules["first"], rules.second] = _evidence(rules.support, rules.n)
     out += np.bincount(z, says[first, -1], self.E)
     leads = np.isin(first, rules["first"][rules.second >= 0])
     first, z = first[leads], z[leads]
     row, second = _matches(z, self.x)
-    return out + np.bincount(self.y[second], says[first[row], self.r[second]], self.E)
+    out += np.bincount(self.y[second], says[first[row], self.r[second]], self.E)
+    out[x] = 0
+    return out
 
 @patch
 def __call__(
