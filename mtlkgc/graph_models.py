@@ -152,9 +152,9 @@ _CPU = { # (model, graph or None for any) → settings
     ("distmult", "wn18rr"): dict(_ALL_COMPETE_WN, model_kwargs=dict(_XAVIER, entity_constrainer=None)),
     ("complex", "wn18rr"): dict(_ALL_COMPETE_WN, model_kwargs=dict(_XAVIER, embedding_dim=64)),
     ("rotate", "wn18rr"): dict(_DISTANCE_WN, model_kwargs=dict(embedding_dim=100), epochs=70, evaluations=7),
-    ("distmult", "fb15k-237"): dict(_EACH_TRIPLE, n3=0.05, epochs=24, evaluations=8,
+    ("distmult", "fb15k-237"): dict(_EACH_TRIPLE, n3=0.05, epochs=20, evaluations=10,
                                     model_kwargs=dict(_FREE, embedding_dim=256, entity_constrainer=None)),
-    ("complex", "fb15k-237"): dict(_EACH_TRIPLE, n3=0.05, epochs=24, evaluations=8,
+    ("complex", "fb15k-237"): dict(_EACH_TRIPLE, n3=0.05, epochs=20, evaluations=10,
                                    model_kwargs=dict(_FREE, embedding_dim=256)),
 }
 
