@@ -150,13 +150,13 @@ def __call__(
     self:PathScorer, queries:np.ndarray, # `[Q, 3]`; the answer column is not read
     side:str, # "head", "relation" or "tail"
     candidates:np.ndarray|None=None, # entity numbers; all if None
-)->Tensor: # `[Q, E]`, `[Q, len(candidates)]` or `[Q, R]` fp32, -log(1 - P); 0 where nothing is known
+)->Tensor: # `[Q, E]`, `[Q, len(candidates)]` or `[Q, R]` fp32; 0 where nothing is known
     "Scores of all candidates of each query."
     if side == "relation": rows = [[self.evidence(h, r)[t] for r in range(self.R)] for h, _, t in queries]
     elif side == "tail": rows = [self.evidence(h, r) for h, r, _ in queries]
     else: rows = [self.evidence(t, r + self.R) for _, r, t in queries]
     width = self.R if side == "relation" else self.E
-    out = torch.from_numpy(np.array(rows, np.float32).reshape(len(queries), width))
+    out = torch.from_numpy(np.log1p(10*np.array(rows)).astype(np.float32).reshape(len(queries), width))
     self.n_read += out.numel()
     return out if candidates is None or side == "relation" else out[:, candidates]
 
