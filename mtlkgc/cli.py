@@ -210,14 +210,13 @@ def train(
     "Train a model on a graph. Options that are left out come from the preset."
     changes = _for_this_kind(changes, model)
     from mtlkgc import load_kg, train, train_graph_model
-    from mtlkgc.paths import learn_paths
-    from mtlkgc.rules import learn_rules
+    from mtlkgc.paths import COUNTED
     from mtlkgc.run import processes
     be_quiet()
-    count = {"rules": learn_rules, "paths": learn_paths}.get(model)
-    if count and changes: raise ValueError(f"{model} are counted and take no hyperparameters")
+    counted = model in COUNTED
+    if counted and changes: raise ValueError(f"{model} are counted and take no hyperparameters")
     kg = load_kg(graph, subgraph, names_only=names_only)
-    if count: count(kg, out)
+    if counted: COUNTED[model](kg, out)
     elif model is not None: train_graph_model(kg, model, out, preset, **changes)
     else: train(kg, out=out, preset=preset, **changes)
     if processes()[0] == 0: print(f"saved in {out}; rank the test split with: mtlkgc rank {out}")

@@ -15,8 +15,7 @@ from .classify import fitting_triples # which gives `Run` its `classify` too
 from .data import DataError, KnowledgeGraph, check_values
 from .graph_models import train_graph_model
 from .model import MtlkgcConfig, read_config
-from .paths import learn_paths
-from .rules import learn_rules
+from .paths import COUNTED
 from .run import Run, locked, reading, write_atomically
 from .text import find_encoder
 from .training import train
@@ -48,8 +47,7 @@ def again(
 
     Raises `ValueError` for ensembles, and for runs that another one has a part in."""
     how = {k: v for k, v in self.what.items() if k not in ("kind", "kg", "fingerprint")}
-    if self.kind == "rules": return learn_rules(kg, out)
-    if self.kind == "paths": return learn_paths(kg, out)
+    if self.kind in COUNTED: return COUNTED[self.kind](kg, out)
     if self.kind == "graph model":
         how.pop("tasks", None) # in runs of before
         return train_graph_model(kg, out=out, progress=progress, **how)

@@ -8,7 +8,7 @@ from mtlkgc.data import ANSWER, GIVEN, make_kg
 from mtlkgc.ensemble import Ensemble, Shortlist, standardise
 from mtlkgc.graph_models import GraphScorer, build, settings
 from mtlkgc.model import new_model, tiny_encoder
-from mtlkgc.paths import PathScorer, both_ways, count_paths
+from mtlkgc.paths import PathScorer, count_paths
 from mtlkgc.ranking import OwnLast
 from mtlkgc.rankings import rank
 from mtlkgc.rules import RuleScorer, count_rules
@@ -63,8 +63,7 @@ class Makers:
         return RuleScorer(self.kg, count_rules(self.kg.train, self.kg.n_relations))
 
     def paths(self):
-        edges = both_ways(self.kg.train, self.kg.n_relations)
-        return PathScorer(self.kg, count_paths(edges, self.kg.n_relations))
+        return PathScorer(self.kg, count_paths(self.kg))
 
     def ensemble(self):
         weights = {"all": [0.4, 0.6], "head": [0.9, 0.1], "tail": [0.0, 1.0]}
