@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from .bench import _work, matmul_rate
+from .bench import matmul_rate, reading_work
 from .data import KnowledgeGraph
 from .ensemble import combine
 from .model import resolve_precision
@@ -18,7 +18,7 @@ from .rankings import Rankings
 from .rules import learn_rules
 from .run import Run, locked, own_device
 from .scoring import PRECISIONS, CrossEncoder
-from .training import _prepare, _schedule, hyperparameters, train
+from .training import hyperparameters, make_schedule, prepare_training, train
 
 # %% ../nbs/16a_best.ipynb #9e1b0a07
 CONTRAST = dict(warmup=0.05, clip=5., weight_decay=1e-4, evaluations=0) # of both trainings of the retriever
@@ -41,18 +41,18 @@ def effort(
     "What `best` is going to read, and about how long that takes on this machine."
     device = torch.device(own_device())
     precision = resolve_precision("auto", device)
-    model, _, schedule = _prepare(kg, "ls", hyperparameters(encoder=encoder))
+    model, _, schedule = prepare_training(kg, "ls", hyperparameters(encoder=encoder))
     tkg, scorer, rows = schedule.tkg, CrossEncoder(model, schedule.tkg), {}
     for step, how in training_steps(Path(), encoder).items():
         tasks, n = how.pop("tasks"), how.pop("max_steps", np.inf)
         how |= {"encoder": encoder, "negatives_from": None, "hard": None} # not there yet, and read alike
-        schedule = _schedule(kg, tkg, tasks, hyperparameters(**how))
-        work = _work(scorer, schedule[0]["attention_mask"].sum(1))
+        schedule = make_schedule(kg, tkg, tasks, hyperparameters(**how))
+        work = reading_work(scorer, schedule[0]["attention_mask"].sum(1))
         n, times = min(n, len(schedule)), 4 if tasks == "cl" else 3
         rows[step] = n*work["tokens"], n*times*work["flop_of_whole_encoder"]
     sequences = shortlist*2*(len(kg.test) + min(500, len(kg.dev)//2))
     some = torch.from_numpy(kg.test[:500])
-    once = _work(scorer, scorer.tkg.sequence_lengths(scorer.tkg.triple_parts(some)))
+    once = reading_work(scorer, scorer.tkg.sequence_lengths(scorer.tkg.triple_parts(some)))
     rows["best"] = [sequences/len(some)*once[k] for k in ("tokens", "flop")]
     rate = max(matmul_rate(device, PRECISIONS[precision], 1., scorer.pool).values())/2
     table = pd.DataFrame(rows, ["million tokens", "PFLOP"]).T.div([1e6, 1e15])

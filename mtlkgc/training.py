@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'Hyperparameters', 'hyperparameters', 'MultiTaskTrainer', 'backward_in_pieces', 'training_arguments',
-           'saves_when_interrupted', 'check_reads', 'prepare_model', 'train', 'load_scorer']
+           'saves_when_interrupted', 'check_reads', 'prepare_model', 'make_schedule', 'prepare_training', 'train',
+           'load_scorer']
 
 # %% ../nbs/10_training.ipynb #33754b1a
 import copy, json, os, pickle, shutil, signal, sys, threading, time
@@ -308,7 +309,7 @@ def prepare_model(model:MtlkgcModel, hp:Hyperparameters):
     model.encoder.set_attn_implementation("eager")
     model.precision = resolve_precision(hp.precision, "cpu")
 
-def _schedule(
+def make_schedule(
     kg:KnowledgeGraph, tkg:TokenizedKG, tasks:str, hp:Hyperparameters,
     share:tuple[int, int]=(0, 1), # see `Schedule`
 )->Schedule:
@@ -318,7 +319,7 @@ def _schedule(
     return Schedule(kg, tkg, mix, batch_size, negatives, hp.epochs, hp.seed, share, n_hard=hp.hard or 0,
                     own=hp.own_negative)
 
-def _prepare(
+def prepare_training(
     kg:KnowledgeGraph, tasks:str, hp:Hyperparameters,
     share:tuple[int, int]=(0, 1), # see `Schedule`
 )->tuple[MtlkgcModel, PreTrainedTokenizerBase, Schedule]:
@@ -334,7 +335,7 @@ def _prepare(
     tkg = TokenizedKG(kg, tokenizer, hp.max_length)
     check_reads(model, tkg, hp.encoder) # in fp32, which does not round a small difference away
     prepare_model(model, hp)
-    return model, tokenizer, _schedule(kg, tkg, tasks, hp, share)
+    return model, tokenizer, make_schedule(kg, tkg, tasks, hp, share)
 
 # %% ../nbs/10_training.ipynb #15f0d8a6
 def _history_until(run:Run, checkpoint:Path|None)->list[dict]:
@@ -418,7 +419,7 @@ def train(
     config = run_config("language model", kg, what, transformers=transformers.__version__,
                         processes=state.num_processes)
     share = state.process_index, state.num_processes
-    model, tokenizer, schedule = _prepare(kg, tasks, hp, share)
+    model, tokenizer, schedule = prepare_training(kg, tasks, hp, share)
     more = {"disable_tqdm": not progress, **(trainer_args or {})}
     dev, args = _arguments(Run(out), schedule, hp, max_steps, **more)
     if hp.negatives_from: find_retriever(hp.negatives_from, kg)
