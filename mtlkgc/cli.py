@@ -165,6 +165,7 @@ GRAPH = [ # the other fields of `Settings`, but dictionaries; names and values a
     ("label_smoothing", float, "with lcwa and 1vsall"),
     ("n3", float, "weight of third powers (Lacroix et al. 2018), with 1vsall"),
     ("optimizer", str, "adam, adagrad or any other"),
+    ("lr_divisor", float, "of the learning rate, after half of the epochs"),
 ]
 
 # %% ../nbs/17_cli.ipynb #726723ae
