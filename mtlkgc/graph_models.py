@@ -156,7 +156,7 @@ _ALL_COMPETE = dict(loop="lcwa", inverse=True, loss="crossentropy", lr=5e-3, bat
 _EACH_TRIPLE = dict(loop="1vsall", inverse=True, loss="crossentropy", optimizer="adagrad", lr=0.1,
                     batch_size=512)
 _CONVE_EACH_TRIPLE = dict(_CONVE, loop="1vsall", loss="crossentropy", label_smoothing=0., lr=3e-3,
-                          batch_size=256, epochs=12, evaluations=6)
+                          lr_divisor=10., batch_size=256, epochs=12, evaluations=6)
 _DISTANCE = dict(loss_kwargs=dict(margin=6., adversarial_temperature=1.), lr=0.01, epochs=150)
 _DISTANCE_WN = dict(_DISTANCE, lr=2e-3, negatives=64) # on WN18RR
 _DISTANCE_FB = dict(loss_kwargs=dict(margin=9., adversarial_temperature=1.), lr=0.01, lr_divisor=10.,
