@@ -261,8 +261,10 @@ def knows(self:Run, kg:KnowledgeGraph)->bool:
 
 @patch
 def hours(self:Run)->float:
-    "How long a language model was trained, rankings of dev included; pauses of ten minutes or more left out."
-    between = self.history().time.diff() # steps, in seconds
+    "How long a model was trained, rankings of dev included; pauses of ten minutes or more left out."
+    history = self.history()
+    if "time" not in history: return self.said("selection")[-1]["seconds"]/3600 # of a graph model
+    between = history.time.diff() # steps, in seconds
     return between[between < 600].sum()/3600
 
 @patch
