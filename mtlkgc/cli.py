@@ -164,6 +164,7 @@ GRAPH = [ # the other fields of `Settings`, but dictionaries; names and values a
     ("loss", str, "nssa, bceaftersigmoid, crossentropy or any other"),
     ("label_smoothing", float, "with lcwa and 1vsall"),
     ("n3", float, "weight of third powers (Lacroix et al. 2018), with 1vsall"),
+    ("rp", float, "weight of relation prediction (Chen et al. 2021), with 1vsall"),
     ("optimizer", str, "adam, adagrad or any other"),
     ("lr_divisor", float, "of the learning rate, after half of the epochs"),
 ]
@@ -285,7 +286,7 @@ def best(
     subgraph:Subgraph=None, names_only:NamesOnly=False,
     encoder:Annotated[str, Option(help="minilm, or what train takes")]="minilm",
 ):
-    "Retriever, rules, reader, their sum, and the test split ranked; what was begun is continued."
+    "Retriever, ComplEx, paths, reader, their sum, and the test split ranked; continues what was begun."
     from mtlkgc import Run, load_kg
     from mtlkgc.best import best as do_all, effort
     be_quiet()

@@ -377,7 +377,7 @@ BOUNDS = { # parameter → its least value, whole if only whole numbers make sen
     "seed": (0, 2**32),
     "lr": (1e-300, math.inf), # positive
     "lr_divisor": (1., math.inf),
-    **dict.fromkeys(["margin", "weight_decay", "clip", "n3"], (0., math.inf)),
+    **dict.fromkeys(["margin", "weight_decay", "clip", "n3", "rp"], (0., math.inf)),
     "dropout": (0., 1.), "label_smoothing": (0., 1.), "warmup": (0., 1.),
 }
 

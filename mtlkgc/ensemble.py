@@ -102,8 +102,9 @@ def read(self:Ensemble, queries:np.ndarray, side:str)->tuple[None, Tensor]: # `[
 def reciprocal_ranks(
     margin:Tensor, # `[N, n]`: by how much candidates beat the answer
 )->Tensor: # `[N]` fp64
-    "1 / realistic rank."
-    return 1/(1 + (margin > 0).sum(1) + (margin == 0).sum(1).double()/2)
+    "1 / realistic rank. By the sign of its margin, a better candidate counts 1, a tie half, a worse one 0."
+    ahead = (margin.shape[1] + margin.sign().sum(1).double())/2
+    return 1/(1 + ahead)
 
 def _weighted(weights, margin:Tensor)->Tensor: # `[M]`, `[M, N, n]` → `[N, n]`
     "A sum in which -inf stays -inf where a weight is 0."

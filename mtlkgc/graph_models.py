@@ -134,6 +134,7 @@ class Settings:
     negatives:int = 32 # for each triple, with slcwa
     label_smoothing:float = 0.
     n3:float|None = None # weight of third powers (Lacroix et al. 2018), with 1vsall
+    rp:float|None = None # weight of relation prediction (Chen et al. 2021), with 1vsall
     optimizer:str = "adam"
     lr:float = 1e-3
     lr_divisor:float = 1. # of lr, after half of the epochs
@@ -155,17 +156,19 @@ _CONVE = dict( # Dettmers et al. 2018
     epochs=1000, evaluations=50)
 _FREE = dict(entity_initializer="xavier_uniform", relation_initializer="xavier_uniform", regularizer=None)
 _XAVIER = dict(_FREE, **_n3(0.01, embedding_dim=128))
+_WIDE = dict(_FREE, embedding_dim=256)
 _TRANSE = dict(embedding_dim=128, scoring_fct_norm=1)
 _ALL_COMPETE = dict(loop="lcwa", inverse=True, loss="crossentropy", lr=5e-3, batch_size=256, epochs=100)
 _EACH_TRIPLE = dict(loop="1vsall", inverse=True, loss="crossentropy", optimizer="adagrad", lr=0.1,
                     batch_size=512)
+_EACH_TRIPLE_WN = dict(_EACH_TRIPLE, n3=0.1, epochs=12, evaluations=6)
+_EACH_TRIPLE_FB = dict(_EACH_TRIPLE, n3=0.05, epochs=20, evaluations=10)
 _CONVE_EACH_TRIPLE = dict(_CONVE, loop="1vsall", loss="crossentropy", label_smoothing=0., lr=3e-3,
                           lr_divisor=10., batch_size=256, epochs=12, evaluations=6)
 _DISTANCE = dict(loss_kwargs=dict(margin=6., adversarial_temperature=1.), lr=0.01, epochs=150)
 _DISTANCE_WN = dict(_DISTANCE, lr=2e-3, negatives=64) # on WN18RR
 _DISTANCE_FB = dict(loss_kwargs=dict(margin=9., adversarial_temperature=1.), lr=0.01, lr_divisor=10.,
                     negatives=64, batch_size=1024, epochs=24, evaluations=8)
-_ALL_COMPETE_WN = dict(_ALL_COMPETE, lr=0.01, batch_size=512, epochs=12, evaluations=6)
 
 # %% ../nbs/11_graph_models.ipynb #4667a6be
 _CPU = { # (model, graph or None for any) → settings
@@ -175,14 +178,11 @@ _CPU = { # (model, graph or None for any) → settings
     ("conve", None): dict(_CONVE, epochs=100, evaluations=5),
     ("rotate", None): dict(_DISTANCE, model_kwargs=dict(embedding_dim=128)),
     ("transe", "wn18rr"): dict(_DISTANCE_WN, model_kwargs=_TRANSE, evaluations=6),
-    ("distmult", "wn18rr"): dict(_EACH_TRIPLE, n3=0.1, epochs=12, evaluations=6,
-                                 model_kwargs=dict(_FREE, embedding_dim=256, entity_constrainer=None)),
-    ("complex", "wn18rr"): dict(_ALL_COMPETE_WN, model_kwargs=dict(_XAVIER, embedding_dim=64)),
+    ("distmult", "wn18rr"): dict(_EACH_TRIPLE_WN, model_kwargs=dict(_WIDE, entity_constrainer=None)),
+    ("complex", "wn18rr"): dict(_EACH_TRIPLE_WN, model_kwargs=_WIDE),
     ("rotate", "wn18rr"): dict(_DISTANCE_WN, model_kwargs=dict(embedding_dim=100), epochs=70, evaluations=7),
-    ("distmult", "fb15k-237"): dict(_EACH_TRIPLE, n3=0.05, epochs=20, evaluations=10,
-                                    model_kwargs=dict(_FREE, embedding_dim=256, entity_constrainer=None)),
-    ("complex", "fb15k-237"): dict(_EACH_TRIPLE, n3=0.05, epochs=20, evaluations=10,
-                                   model_kwargs=dict(_FREE, embedding_dim=256)),
+    ("distmult", "fb15k-237"): dict(_EACH_TRIPLE_FB, model_kwargs=dict(_WIDE, entity_constrainer=None)),
+    ("complex", "fb15k-237"): dict(_EACH_TRIPLE_FB, model_kwargs=_WIDE),
     ("conve", "wn18rr"): _CONVE_EACH_TRIPLE,
     ("conve", "fb15k-237"): _CONVE_EACH_TRIPLE,
     ("transe", "fb15k-237"): dict(_DISTANCE_FB, model_kwargs=_TRANSE),
@@ -243,9 +243,10 @@ def settings(kg:KnowledgeGraph, model:str, preset:str="cpu", **changes)->Setting
         if not s.inverse or s.loss != "crossentropy":
             raise ValueError(f"the loop 1vsall needs inverse and the loss crossentropy, "
                              f"not {s.loss} and inverse {s.inverse}")
-    if s.n3 is not None and (s.loop != "1vsall" or model == "conve"):
-        raise ValueError(f"n3 belongs to distmult and complex with the loop 1vsall, "
-                         f"not to {model} with {s.loop}")
+    for name in ("n3", "rp"):
+        if getattr(s, name) is not None and (s.loop != "1vsall" or model == "conve"):
+            raise ValueError(f"{name} belongs to distmult and complex with the loop 1vsall, "
+                             f"not to {model} with {s.loop}")
     return s
 
 # %% ../nbs/11_graph_models.ipynb #3a1d5a12
@@ -256,29 +257,50 @@ def tail_scores(
     "Scores of all entities as tails: what PyKEEN's `score_t` computes, by a product of matrices."
     return _products(model, *model._get_representations(h=pairs[:, 0], r=pairs[:, 1], t=None, mode=None))
 
+def _third_powers(
+    h:Tensor, r:Tensor, # `[B, D]`
+    t:Tensor, # `[E, D]`
+    answers:Tensor, # `[B, E]`
+)->Tensor: # scalar
+    "Mean over the triples of a batch (Lacroix et al. 2018)."
+    of_head, of_relation, of_tail = (x.abs().pow(3).sum(1) for x in (h, r, t)) # [B], [B], [E]
+    of_triples = (answers.sum(1)*(of_head + of_relation)).sum() + (answers.sum(0)*of_tail).sum()
+    return of_triples/answers.sum()
+
+def _relation_loss(
+    model, h:Tensor, # `[B, D]`
+    relation:Tensor, # `[B]` numbers
+    t:Tensor, # `[E, D]`
+    answers:Tensor, # `[B, E]`
+)->Tensor: # scalar
+    "Mean cross-entropy over all relations and inverses, of the triples of a batch (Chen et al. 2021)."
+    query, tail = answers.nonzero(as_tuple=True)
+    scores = _products(model, h[query].conj(), t[tail], model.relation_representations[0]()) # [triples, 2R]
+    return torch.nn.functional.cross_entropy(scores, relation[query])
+
 def one_vs_all_loss(
     model, # DistMult, ComplEx or ConvE of PyKEEN, with inverse relations
     pairs:Tensor, # `[B, 2]` head and relation
     answers:Tensor, # `[B, E]` 1 at known tails
-    n3:float|None, # weight of the third powers
+    n3:float|None=None, # weight of the third powers
+    rp:float|None=None, # weight of relation prediction
     label_smoothing:float=0.,
 )->Tensor: # scalar
-    "Mean of cross-entropy and N3 over all triples of a batch (Lacroix et al. 2018)."
+    "Mean over the triples of a batch of cross-entropy among all tails, N3 and relation prediction."
     h, r, t = model._get_representations(h=pairs[:, 0], r=pairs[:, 1], t=None, mode=None) # [B or E, D]
     scores = _products(model, h, r, t)
     loss = model.loss.process_lcwa_scores(scores, answers, label_smoothing, weights=answers)
-    if not n3: return loss
-    of_head, of_relation, of_tail = (x.abs().pow(3).sum(1) for x in (h, r, t)) # [B], [B], [E]
-    of_triples = (answers.sum(1)*(of_head + of_relation)).sum() + (answers.sum(0)*of_tail).sum()
-    return loss + n3*of_triples/answers.sum()
+    if n3: loss = loss + n3*_third_powers(h, r, t, answers)
+    if rp: loss = loss + rp*_relation_loss(model, h, pairs[:, 1], t, answers)
+    return loss
 
-def _one_vs_all(n3):
+def _one_vs_all(n3, rp):
     "PyKEEN's training loop with another loss."
     from pykeen.training import LCWATrainingLoop
     class OneVsAll(LCWATrainingLoop):
         def _process_batch(self, batch, start, stop, label_smoothing=0., slice_size=None):
             pairs, answers = (batch[k][start:stop].to(self.model.device) for k in ("pairs", "target"))
-            return one_vs_all_loss(self.model, pairs, answers, n3, label_smoothing)
+            return one_vs_all_loss(self.model, pairs, answers, n3, rp, label_smoothing)
     return OneVsAll
 
 # %% ../nbs/11_graph_models.ipynb #90d1b9a5
@@ -303,7 +325,7 @@ def build(
         model = model.to(own_device())
         if triples is None: return model, None, factory
         optimizer = optimizer_resolver.make(s.optimizer, dict(lr=s.lr), params=model.get_grad_params())
-        loop = _one_vs_all(s.n3) if s.loop == "1vsall" else s.loop
+        loop = _one_vs_all(s.n3, s.rp) if s.loop == "1vsall" else s.loop
         loop = training_loop_resolver.make(loop, negatives, model=model, triples_factory=factory,
                                            optimizer=optimizer, automatic_memory_optimization=False)
         if s.loop == "lcwa" and is_product(model): loop.score_method = partial(tail_scores, model)

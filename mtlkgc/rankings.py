@@ -421,9 +421,9 @@ def rankings(self:Run, split:str="test")->Rankings:
 
 @patch(as_prop=True)
 def own_entity(self:Rankings)->str:
-    "Whether the query's own entity `competes` or is `last`; old headers say it in other ways."
+    "Whether the query's own entity `competes` or is `last`; old headers do not say it of shortlists."
     what = self.run.what
-    last = self.header.get("no_loops") or what.get("shortlist") and what.get("own_last", True)
+    last = what.get("shortlist") and what.get("own_last", True)
     return "last" if last else self.header.get("own_entity", "competes")
 
 @patch(as_prop=True)
