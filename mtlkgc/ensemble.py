@@ -192,7 +192,7 @@ def _fitted(
 )->dict[str, list[float]]: # group → `M` weights
     "Weights of each group, selected on some rows, and of all of these."
     weights = {"all": select(margin[:, rows])}
-    for g in np.unique(group[rows]): weights.setdefault(str(g), select(margin[:, rows & (group == g)]))
+    for g in sorted({*group[rows].tolist()} - {"all"}): weights[g] = select(margin[:, rows & (group == g)])
     return weights
 
 def _held_out(margin:Tensor, group:np.ndarray, fold:np.ndarray)->float: # fold: `[N]` numbers
