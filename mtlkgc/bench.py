@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PrinterCallback, TrainerCallback, set_seed
 from .benchmarks import load_kg
-from .data import ANSWER, GIVEN, DataError, KnowledgeGraph, sample_triples
+from .data import ANSWER, GIVEN, DataError, KnowledgeGraph, count_queries, sample_triples
 from .graph_models import pykeen_metrics
 from .model import MtlkgcModel, new_model, resolve_precision
 from .ranking import rank_metrics
@@ -48,9 +48,8 @@ def flop_per_sequence(
 # %% ../nbs/16_bench.ipynb #10a2b049
 def split_cost(scorer:CrossEncoder, kg:KnowledgeGraph, triples:np.ndarray)->dict: # counts of each
     "Rankings, distinct queries and sequences of a ranking on both sides, by us and in the released way."
-    queries, released = 0, 0
+    queries, released = count_queries(triples), 0
     for side in ("tail", "head"):
-        queries += len(np.unique(triples[:, GIVEN[side]], axis=0))
         n_known = len(kg.known(side).lookup(triples)[0]) # the answers among them
         released += kg.n_entities*len(triples) - n_known + len(triples)
     return {"rankings": 2*len(triples), "queries": queries,

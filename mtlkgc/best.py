@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from .bench import matmul_rate, reading_work
-from .data import KnowledgeGraph
+from .data import KnowledgeGraph, count_queries
 from .ensemble import combine
 from .graph_models import settings, train_graph_model
 from .model import resolve_precision
@@ -38,12 +38,11 @@ def training_steps(
 # %% ../nbs/16a_best.ipynb #9e1b0a09
 def complex_work(
     kg:KnowledgeGraph,
-)->float: # operations
+)->int: # operations
     "What training a ComplEx by its preset multiplies."
     s = settings(kg, "complex")
-    queries = sum(len(np.unique(kg.train[:, given], axis=0)) for given in ([0, 1], [1, 2]))
     real = 2*s.model_kwargs["embedding_dim"] # numbers of an entity
-    return 3*2*queries*kg.n_entities*real*s.epochs
+    return 3*2*count_queries(kg.train)*kg.n_entities*real*s.epochs
 
 # %% ../nbs/16a_best.ipynb #9e1b0a22
 def effort(
@@ -67,10 +66,11 @@ def effort(
     once = reading_work(scorer, scorer.tkg.sequence_lengths(scorer.tkg.triple_parts(some)))
     rows["best"] = [sequences/len(some)*once[k] for k in ("tokens", "flop")]
     table = pd.DataFrame(rows, ["million tokens", "PFLOP"]).T.div([1e6, 1e15])
-    def rate(p): return max(matmul_rate(device, PRECISIONS[p], 1., scorer.pool).values())/2
-    rates = pd.Series(rate(precision), table.index)
-    rates["complex"] = rate("fp32")
-    return table.assign(minutes=table.PFLOP*1e15/rates/60)
+    rates = {p: max(matmul_rate(device, PRECISIONS[p], 1., scorer.pool).values())/2
+             for p in {precision, "fp32"}}
+    of_step = pd.Series(rates[precision], table.index)
+    of_step["complex"] = rates["fp32"]
+    return table.assign(minutes=table.PFLOP*1e15/of_step/60)
 
 # %% ../nbs/16a_best.ipynb #9e1b0a14
 def best(
@@ -94,10 +94,10 @@ def best(
 
     steps = training_steps(out, encoder)
     with locked(out):
-        learn("retriever-1", "which entity of a batch answers a query?")
-        learn("retriever", "the same in larger batches")
         do("complex", "which vectors fit the triples?", train_graph_model, kg, "complex", progress=progress)
         do("paths", "which paths lead to answers?", learn_paths, kg)
+        learn("retriever-1", "which entity of a batch answers a query?")
+        learn("retriever", "the same in larger batches")
         learn("reader", "which of the retriever's best candidates is it?")
         add("found", "how much does each of these count?", "retriever", "complex", "paths")
         add("best", "how much does the reader?", "found", "reader", shortlist=shortlist)

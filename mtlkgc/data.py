@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ANSWER', 'GIVEN', 'SPLITS', 'BOUNDS', 'CHOOSING', 'DataError', 'read_tsv', 'id2words', 'printable', 'AnswerIndex',
            'KnowledgeGraph', 'make_kg', 'read_labelled', 'read_folder', 'check_values', 'halves_of_dev',
-           'sample_triples', 'seldom_loops', 'describe', 'check']
+           'sample_triples', 'seldom_loops', 'count_queries', 'describe', 'check']
 
 # %% ../nbs/00_data.ipynb #3b8a9c05
 import difflib, hashlib, json, math, re
@@ -474,13 +474,19 @@ def seldom_loops(
     return n_loops < share*n
 
 # %% ../nbs/00_data.ipynb #a6e10cbf
+def count_queries(
+    triples:np.ndarray, # `[N, 3]`
+)->int: # 2N, or fewer
+    "Distinct queries of triples, for tails and for heads."
+    return sum(len(np.unique(triples[:, GIVEN[side]], axis=0)) for side in ("tail", "head"))
+
 def _facts(kg:KnowledgeGraph)->dict:
     E, sizes = kg.n_entities, {s: len(getattr(kg, s)) for s in SPLITS}
-    queries = sum(len(np.unique(kg.test[:, GIVEN[s]], axis=0)) for s in ("head", "tail"))
     seen = np.isin(kg.test[:, [0, 2]], kg.train[:, [0, 2]]).all(1)
     linked = np.isin(kg.test[:, 2]*E + kg.test[:, 0], kg.train[:, 0]*E + kg.train[:, 2])
-    return {"graph": kg.name, "entities": E, "relations": kg.n_relations, **sizes, "test queries": queries,
-            "unseen in train": int((~seen).sum()), "linked backwards": int(linked.sum())}
+    return {"graph": kg.name, "entities": E, "relations": kg.n_relations, **sizes,
+            "test queries": count_queries(kg.test), "unseen in train": int((~seen).sum()),
+            "linked backwards": int(linked.sum())}
 
 def describe(*kgs:KnowledgeGraph)->pd.DataFrame:
     "One row a graph: sizes as in the paper's Table 1, distinct test queries, unseen entities, inverse links."
