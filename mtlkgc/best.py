@@ -61,7 +61,7 @@ def effort(
         work = reading_work(scorer, schedule[0]["attention_mask"].sum(1))
         n, times = min(n, len(schedule)), 4 if tasks == "cl" else 3
         rows[step] = n*work["tokens"], n*times*work["flop_of_whole_encoder"]
-    sequences = shortlist*2*(len(kg.test) + min(500, len(kg.dev)//2))
+    sequences = shortlist*2*(len(kg.test) + min(2000, len(kg.dev)//2))
     some = torch.from_numpy(kg.test[:500])
     once = reading_work(scorer, scorer.tkg.sequence_lengths(scorer.tkg.triple_parts(some)))
     rows["best"] = [sequences/len(some)*once[k] for k in ("tokens", "flop")]

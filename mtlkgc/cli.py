@@ -228,7 +228,7 @@ def train(
 def ensemble(
     runs:Annotated[list[Path], Argument(help="folders of two runs or more, of one graph")],
     out:Annotated[Path, Option(help="the ensemble's folder")],
-    dev_triples:Annotated[int, Option(help="of dev's fitting half, to fit the weights on")]=500,
+    dev_triples:Annotated[int, Option(help="of dev's fitting half, to fit the weights on")]=2000,
     own_last:OwnLast=True,
     score_with:Annotated[str|None, Option(help="heads of language models to score with, e.g. lp+rp")]=None,
     shortlist:Annotated[int|None, Option(
