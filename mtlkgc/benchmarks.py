@@ -152,14 +152,18 @@ def fetch(
 
 # %% ../nbs/01_benchmarks.ipynb #c3b4d287
 def _read_benchmark(name:str)->KnowledgeGraph: # a key of `BENCHMARKS`
-    "A pinned benchmark from `MTLKGC_DATA` or the cache, its triples sorted."
+    "A benchmark from `MTLKGC_DATA` or the cache, its triples sorted; other files are noted."
     data = os.environ.get("MTLKGC_DATA")
-    folder = Path(data or "")/BENCHMARKS[name][0]
+    folder_name, files = BENCHMARKS[name]
+    folder = Path(data or "")/folder_name
     if not (data and folder.is_dir()):
         import pooch
         folder = fetch(name, pooch.os_cache("mtlkgc"))
     kg = read_folder(folder, name, {"name": name})
     for s in SPLITS: setattr(kg, s, np.unique(getattr(kg, s), axis=0))
+    other = [f for f, (_, pin) in files.items()
+             if not (folder/f).is_file() or content_hash(_lines(folder/f)) != pin]
+    if other: kg.notes.append(f"files in {folder} that are not as published: {', '.join(other)}")
     return kg
 
 def _by_name(name:str|Path)->KnowledgeGraph:
@@ -168,8 +172,9 @@ def _by_name(name:str|Path)->KnowledgeGraph:
     if key in PACKAGED: return read_packaged(key)
     if key in BENCHMARKS: return _read_benchmark(key)
     if path.is_dir(): return read_folder(path)
-    if path.suffix in ENDINGS and path.is_file(): return read_file(path)
-    if path.suffix in ENDINGS: raise DataError(f"there is no file {name}")
+    is_file = path.suffix.lower() in ENDINGS
+    if is_file and path.is_file(): return read_file(path)
+    if is_file: raise DataError(f"there is no file {name}")
     if os.sep in str(name) or str(name).startswith("."): raise DataError(f"there is no folder {name}")
     return read_pykeen(str(name))
 
@@ -199,7 +204,7 @@ def load_again(
     Raises `DataError` if what can be loaded today is another one, without telling what that holds."""
     try: kg = load_kg(**source)
     except TypeError:
-        raise DataError(f"{source!r}, written down since {since}, names no graph; one that was in memory "
+        raise DataError(f"{source!r}, written down when {since}, names no graph; one that was in memory "
                         "only can be written by write_folder, and found again by Run.find_graph") from None
     except (ValueError, OSError):
         if not Path(source["name"]).exists(): raise

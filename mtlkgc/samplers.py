@@ -78,7 +78,7 @@ def swap_in_hard(
     rng:np.random.Generator,
 )->np.ndarray: # `[B, K, 3]`
     "Replace `n` negatives of each triple by hard ones, as far as there are any."
-    B, n = np.arange(len(positives)), min(n, negatives.shape[1])
+    B, n = np.arange(len(positives)), min(n, negatives.shape[1], hard.shape[2])
     side = rng.integers(2, size=len(B)) # 0: heads, 1: tails
     some = rng.permuted(hard[B, side], axis=1) # [B, M]
     some = np.take_along_axis(some, np.argsort(some < 0, axis=1, kind="stable"), 1)[:, :n] # -1 come last
@@ -112,7 +112,7 @@ class Schedule(torch.utils.data.Dataset):
         n_hard:int=0, # how many negatives of a triple are hard ones
         own:bool=False, # one of them is the query's own entity, see `swap_in_own`
     ):
-        "Raises `ValueError` if a task has no negative left beside the query's own entity."
+        "Raises `ValueError` if a task has no negative but the own entity, or would lose some in a share."
         self.kg, self.tkg = kg, tkg
         self.train = torch.from_numpy(kg.train)
         self.tasks = tasks
@@ -125,6 +125,9 @@ class Schedule(torch.utils.data.Dataset):
         if own and any(s.k < 2 for s in self.samplers.values()):
             raise ValueError("the query's own entity is one of a triple's negatives, "
                              "so there must be at least two; raise negatives or rr_negatives")
+        if share[1] > 1 and (whole := [t for t in tasks if TASKS[t].contrasts]):
+            raise ValueError(f"{whole[0]} takes its negatives from the whole batch, which one process has to "
+                             f"read; train it in one, not in {share[1]}")
         self.lengths = tkg.sequence_lengths(tkg.triple_parts(self.train)).numpy()
         self.per_task = {t: -(-len(kg.train)//self.B[t]) for t in tasks} # batches in an epoch
         self.steps_per_epoch = sum(self.per_task.values())

@@ -9,6 +9,7 @@ __all__ = ['PLACES', 'ENDINGS', 'split_triples', 'from_table', 'from_ntriples', 
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 from .data import SPLITS, DataError, KnowledgeGraph, check_values, describe, id2words, make_kg
@@ -44,10 +45,13 @@ def _one_line(column:pd.Series)->pd.Series:
 def _cells(table:pd.DataFrame, where:str)->pd.DataFrame: # where: what the table is, for a message
     "The table with its columns named, and one line of text in each cell. Raises `DataError` for empty cells."
     table = table.reset_index(drop=True).rename(columns=lambda c: str(c).strip().lower())
+    for name in table.columns[table.columns.duplicated()]:
+        raise DataError(f"{where} has several columns {name!r}; leave one")
     if not set(PLACES) & set(table.columns) and len(table.columns) >= 3:
         table = table.rename(columns=dict(zip(table.columns[:3], PLACES)))
     for missing in (c for c in PLACES if c not in table):
         raise DataError(f"{where} has no column {missing!r}; it has {', '.join(map(repr, table.columns))}")
+    table = table.convert_dtypes().astype(object) # 1.0 as 1
     table = table.fillna("").astype(str).apply(_one_line)
     empty = (table[PLACES] == "").any(axis=1)
     if empty.any():
@@ -105,7 +109,7 @@ def from_ntriples(path:Path|str, seed:int=0)->KnowledgeGraph:
     "A graph with splits from a file of N-Triples. Raises `DataError` if RDFLib cannot read it."
     try: from rdflib import RDFS, Graph, Literal
     except ImportError: raise ImportError('N-Triples need RDFLib: pip install "mtlkgc[rdf]"') from None
-    try: rdf = Graph().parse(path, format="nt")
+    try: rdf = Graph().parse(path, format="nt", skolemize=True) # blank nodes keep their labels
     except Exception as e: # libraries raise whatever they like
         why = str(e).splitlines()[0]
         raise DataError(f"{path} could not be read as N-Triples ({why})") from e
@@ -131,7 +135,7 @@ ENDINGS = (".csv", ".nt")
 def read_file(path:Path|str)->KnowledgeGraph: # a comma-separated file with a header, or N-Triples
     "A graph with splits from a file. Raises `DataError` if it is malformed."
     path = Path(path)
-    if path.suffix == ".nt": return from_ntriples(path)
+    if path.suffix.lower() == ".nt": return from_ntriples(path)
     try: table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as e:
         raise DataError(f"{path} could not be read as comma-separated UTF-8 ({str(e).strip()})") from None
@@ -142,15 +146,24 @@ def write_folder(
     kg:KnowledgeGraph,
     folder:Path|str, # a new one
 ):
-    "Write a graph as files that `load_kg` reads. Raises `DataError` if the folder is there."
+    """Write a graph as files that `load_kg` reads, each text in one line.
+
+    Raises `DataError` if the folder is there, or an id has a tab or a line end."""
     folder = Path(folder)
-    try: folder.mkdir(parents=True)
-    except FileExistsError: raise DataError(f"{folder} is there already; choose another name") from None
+    if folder.exists(): raise DataError(f"{folder} is there already; choose another name")
+    if odd := next((x for x in (*kg.entities, *kg.relations) if {*"\t\r\n"} & {*x}), None):
+        raise DataError(f"the id {odd!r} has a tab or a line end, which a file of triples cannot hold")
+    def with_text(ids, texts): return zip(ids, (" ".join(text.split()) for text in texts))
     files = {f"{s}.tsv": kg.ids(getattr(kg, s)) for s in SPLITS}
     files |= {f"{s}_negatives.tsv": kg.ids(triples) for s, triples in kg.false.items()}
-    files |= {"entity2text.txt": zip(kg.entities, kg.entity_texts),
-              "relation2text.txt": zip(kg.relations, kg.relation_texts),
-              "entity2name.txt": zip(kg.entities, kg.entity_names)}
-    for file, rows in files.items():
-        lines = ["\t".join(row) + "\n" for row in rows]
-        (folder/file).write_text("".join(lines), encoding="utf-8", newline="\n")
+    files |= {"entity2text.txt": with_text(kg.entities, kg.entity_texts),
+              "relation2text.txt": with_text(kg.relations, kg.relation_texts),
+              "entity2name.txt": with_text(kg.entities, kg.entity_names)}
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent) as tmp: # the folder is whole or not there
+        done = Path(tmp)/folder.name
+        done.mkdir()
+        for file, rows in files.items():
+            lines = ["\t".join(row) + "\n" for row in rows]
+            (done/file).write_text("".join(lines), encoding="utf-8", newline="\n")
+        done.rename(folder)

@@ -74,8 +74,9 @@ def truncate(
 
 # %% ../nbs/02_text.ipynb #3d8b52aa
 def _token_ids(tokenizer, texts:list[str], most:int)->list[list[int]]:
-    "Token ids of each text: at least one, at most so many, none special."
+    "Token ids of each text: at least one, at most so many, none special, whatever the text says."
     fast = tokenizer.backend_tokenizer
+    fast.encode_special_tokens = True # "[SEP]" in a text is three words
     fast.no_padding()
     fast.no_truncation()
     ids = [x.ids[:most] for x in fast.encode_batch_fast(texts, add_special_tokens=False)]
