@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from .bench import matmul_rate, reading_work
-from .data import KnowledgeGraph, count_queries
+from .data import DataError, KnowledgeGraph, count_queries
 from .ensemble import combine
 from .graph_models import settings, train_graph_model
 from .model import resolve_precision
@@ -59,7 +59,7 @@ def effort(
         how |= {"encoder": encoder, "negatives_from": None, "hard": None} # not there yet, and read alike
         schedule = make_schedule(kg, tkg, tasks, hyperparameters(**how))
         work = reading_work(scorer, schedule[0]["attention_mask"].sum(1))
-        n, times = min(n, len(schedule)), 4 if tasks == "cl" else 3
+        n, times = min(n, len(schedule)), 4 if work["tokens"] > 2**16 else 3 # see `backward_in_pieces`
         rows[step] = n*work["tokens"], n*times*work["flop_of_whole_encoder"]
     sequences = shortlist*2*(len(kg.test) + min(2000, len(kg.dev)//2))
     some = torch.from_numpy(kg.test[:500])
@@ -73,6 +73,12 @@ def effort(
     return table.assign(minutes=table.PFLOP*1e15/of_step/60)
 
 # %% ../nbs/16a_best.ipynb #9e1b0a14
+def _differs(run:Run, kg:KnowledgeGraph, how:dict)->list[str]:
+    "What a finished step was made with otherwise; of a path, its last part counts, as folders may be moved."
+    def last(x): return Path(str(x)).name
+    other = [k for k, v in how.items() if k in run.what and last(run.what[k]) != last(v)]
+    return other if run.knows(kg) else ["graph", *other]
+
 def best(
     kg:KnowledgeGraph,
     out:Path|str, # a folder for the folders of all runs
@@ -86,6 +92,8 @@ def best(
     out = Path(out)
     def do(step, what, make, *args, **how):
         done = Run(out/step).is_finished
+        if done and (differ := _differs(Run(out/step), kg, how)):
+            raise DataError(f"{out/step} was made with another {', '.join(differ)}; choose another folder")
         if progress: print(f"{step}: {'done' if done else what}", flush=True)
         if not done: make(*args, out=out/step, **how)
     def learn(step, what): do(step, what, train, kg, progress=progress, **steps[step])

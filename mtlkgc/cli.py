@@ -60,7 +60,7 @@ class _Commands(TyperGroup):
     def invoke(self, ctx):
         try: return super().invoke(ctx)
         except KeyboardInterrupt:
-            _stop("\nmtlkgc: interrupted; the same command continues where it stopped", 130)
+            _stop("\nmtlkgc: interrupted; the same command continues from what was saved", 130)
 
 app = Typer(
     cls=_Commands, no_args_is_help=True, add_completion=False,
@@ -215,7 +215,9 @@ def train(
     from mtlkgc.paths import COUNTED
     from mtlkgc.run import processes
     be_quiet()
+    if model and model.lower() in COUNTED: model = model.lower()
     counted = model in COUNTED
+    if counted and preset != "cpu": changes["preset"] = preset
     if counted and changes: raise ValueError(f"{model} are counted and take no hyperparameters")
     kg = load_kg(graph, subgraph, names_only=names_only)
     if counted: COUNTED[model](kg, out)
@@ -308,7 +310,9 @@ def metrics(
     from mtlkgc import Run
     be_quiet()
     by = "relation" if by_relation else None
-    found = {run.name: Run(run).metrics(split, by) for run in runs}
+    names = [run.name for run in runs]
+    if len({*names}) < len(names): names = map(str, runs)
+    found = {name: Run(run).metrics(split, by) for name, run in zip(names, runs)}
     print(pd.concat(found, names=["run", "of"]).round(4).to_string())
 
 # %% ../nbs/17_cli.ipynb #886081bc
@@ -319,12 +323,15 @@ def show(
     split:Split="test", k:Shown=10,
 ):
     "Saved ranking of a triple, under one or several runs; of several matching triples, the best ranked."
+    from dataclasses import replace
     from mtlkgc import Run
     from mtlkgc.data import check_values
     from mtlkgc.rankings import side_by_side
     be_quiet()
     check_values(k=k)
     loaded = [Run(run).rankings(split) for run in runs]
+    if len({x.name for x in loaded}) < len(loaded):
+        loaded = [replace(x, name=str(run)) for x, run in zip(loaded, runs)]
     names, row = loaded[0].kg.names, loaded[0].find(head, relation, tail, side).iloc[0]
     triple = {place: row[place] for place in ("head", "relation", "tail")}
     query = ["?" if place == side else names[place][id] for place, id in triple.items()]

@@ -28,7 +28,8 @@ def standardise(
 )->Tensor: # `[Q, n]`
     "Scores of each query with mean 0 and standard deviation 1; all 0 where they are all equal."
     centred = scores - scores.mean(1, keepdim=True)
-    return centred/centred.std(1, keepdim=True, correction=0).clamp(min=1e-12)
+    equal = (scores == scores[:, :1]).all(1, keepdim=True) # whose mean may be another number, rounded
+    return (centred/centred.std(1, keepdim=True, correction=0).clamp(min=1e-12)).masked_fill(equal, 0.)
 
 # %% ../nbs/12_ensemble.ipynb #2900442c
 def cardinality(
@@ -359,7 +360,7 @@ def team(
     return Shortlist(first, scorers[1:], kg, shortlist, weights, by)
 
 # %% ../nbs/12_ensemble.ipynb #6dce8ebc
-def _check_members(runs:list[Run], shortlist:int|None):
+def _check_members(runs:list[Run], shortlist:int|None, score_with:str|None=None):
     "Raise `DataError` if runs do not belong together."
     if len(runs) < 2: raise DataError(f"an ensemble has two members or more, not {len(runs)}")
     if shortlist is not None and shortlist < 2:
@@ -373,6 +374,8 @@ def _check_members(runs:list[Run], shortlist:int|None):
                             "and the run that makes it comes first")
     if not len(halves_of_dev(kg)["fit"]):
         raise DataError(f"{kg.name} has too few dev triples to fit an ensemble on: {len(kg.dev)}")
+    if score_with and not any(_heads(r, score_with) for r in runs):
+        raise DataError(f"none of the runs has the heads {score_with}, which it should be scored with")
 
 def _heads(run:Run, score_with:str|None)->str|None:
     "The heads a member is scored with: those asked for, if it is a language model that has them."
@@ -405,13 +408,16 @@ def combine(
     "Fit an ensemble on dev and save it. Raises `DataError` if runs do not belong together, as `open_run`."
     check_values(dev_triples=dev_triples, score_with=score_with, seed=seed)
     runs = [load_run(r) for r in runs]
-    _check_members(runs, shortlist)
+    _check_members(runs, shortlist, score_with)
     kg = runs[0].kg
     members = [_member(r, out, score_with) for r in runs]
     how = {"members": members, **({"shortlist": shortlist} if shortlist else {})}
     what = {**how, "dev_triples": dev_triples, "own_last": own_last, "seed": seed}
     dev = sample_triples(halves_of_dev(kg)["fit"], dev_triples, np.random.default_rng([seed, 2]))
     scorers = [r.scored_with(m["score_with"]) for r, m in zip(runs, members)]
+    for r, reader in zip(runs[1:], scorers[1:] if shortlist else []):
+        if not hasattr(reader, "read_with"):
+            raise DataError(f"{r.folder} cannot re-score a shortlist with its heads; choose others")
     unweighted = team(scorers, kg, shortlist, {}, own_last=own_last)
     with locked(out):
         run, _ = open_run(out, run_config("ensemble", kg, what))

@@ -106,9 +106,9 @@ def _english(literals:list)->str:
     return " ".join(rated[0].split()) if rated else ""
 
 def from_ntriples(path:Path|str, seed:int=0)->KnowledgeGraph:
-    "A graph with splits from a file of N-Triples. Raises `DataError` if RDFLib cannot read it."
+    "A graph with splits from a file of N-Triples. Raises `DataError` if RDFLib is missing or cannot read it."
     try: from rdflib import RDFS, Graph, Literal
-    except ImportError: raise ImportError('N-Triples need RDFLib: pip install "mtlkgc[rdf]"') from None
+    except ImportError: raise DataError('N-Triples need RDFLib: pip install "mtlkgc[rdf]"') from None
     try: rdf = Graph().parse(path, format="nt", skolemize=True) # blank nodes keep their labels
     except Exception as e: # libraries raise whatever they like
         why = str(e).splitlines()[0]

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch, transformers
 from fastcore.basics import patch
+from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, SchedulerType
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
@@ -167,7 +168,8 @@ def training_step(self:MultiTaskTrainer, model, inputs, num_items_in_batch=None)
     model.train()
     inputs = self._prepare_inputs(inputs)
     task, labels, weight = inputs.pop("task"), inputs.pop("labels"), inputs.pop("weight", 1.)
-    loss = weight*backward_in_pieces(model, task, labels, inputs, self.at_once, self.margin, weight)
+    loss = weight*backward_in_pieces(model, task, labels, inputs, self.at_once, self.margin, weight,
+                                     self.accelerator.backward)
     self._note(task, loss, inputs["input_ids"], weight)
     return loss.detach()
 
@@ -175,18 +177,20 @@ def backward_in_pieces(
     model, task:str, labels, inputs:dict, # of a batch
     at_once:int, # tokens to read with gradients, about
     margin:float, weight:float=1., # of the loss
+    backward=Tensor.backward, # or an accelerator's, which scales the loss
 ): # the loss, a scalar
     "Add the gradients of a batch to a model's (GradCache, Gao et al. 2021)."
+    seed = torch.randint(2**62, ()).item()
     tokens = inputs["attention_mask"].sum(1).cumsum(0)
     sizes = torch.bincount((tokens - 1)//at_once).tolist() # sequences of each piece
     pieces = [dict(zip(inputs, rows)) for rows in zip(*(x.split(sizes) for x in inputs.values()))]
     def read(i):
         with torch.random.fork_rng(): # the same dropout both times
-            torch.manual_seed(i)
+            torch.manual_seed(seed + i)
             return model(task, **pieces[i])
     with torch.no_grad(): vectors = torch.cat([read(i) for i in range(len(pieces))])
     loss = TASKS[task].loss(vectors.requires_grad_(), labels, margin)
-    (weight*loss).backward()
+    backward(weight*loss)
     for i, gradient in enumerate(vectors.grad.split(sizes)): read(i).backward(gradient)
     return loss.detach()
 
@@ -416,6 +420,7 @@ def train(
     state = processes_together()
     what = {"tasks": "+".join(parse_tasks(tasks)), **asdict(hp)}
     if max_steps: what["max_steps"] = max_steps
+    if trainer_args: what["trainer_args"] = json.loads(json.dumps(trainer_args, default=str))
     config = run_config("language model", kg, what, transformers=transformers.__version__,
                         processes=state.num_processes)
     share = state.process_index, state.num_processes

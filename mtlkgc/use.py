@@ -19,7 +19,7 @@ from .ranking import OwnLast, best_columns
 from .rankings import Rankings, competitors, rank, read_meta, wait_for_all
 from .run import Run, config_hash, load_run, now, processes, write_json
 from .scoring import Scorer
-from .tasks import TASKS
+from .tasks import TASKS, parse_tasks
 from .training import train
 import mtlkgc.doubt # noqa: F401, gives `Run` its `doubt`
 
@@ -72,7 +72,7 @@ def rank(
     self:Run,
     split:str="test", # "train", "dev" or "test"
     sample:int|None=None, # rank so many random triples only
-    seed:int=0, # of the sample
+    seed:int=0, # of the sample, and of the candidates
     top_k:int=50, # candidates to save for each row
     candidates:int|None=None, # only so many random entities compete, and those of the triples
     score_with:str|None=None, # heads whose evidence is added up, e.g. "lp+rp"; None: s₁ of LP, as the paper
@@ -85,10 +85,12 @@ def rank(
 
     Raises `DataError` if there is nothing to rank, `ValueError` for values that make no sense."""
     check_values(sample=sample, seed=seed, top_k=top_k, candidates=candidates, score_with=score_with)
+    if score_with: score_with = "+".join(parse_tasks(score_with))
     triples, name, said = self._asked(split, sample, seed)
     pool = competitors(self.kg, triples, candidates or self.kg.n_entities, np.random.default_rng([seed, 1]))
     if pool is not None:
         name += f"-among-{candidates}"
+        if seed and said["sample_seed"] is None: name += f"-seed{seed}"
         said["candidates"] = len(pool)
     if precision != "auto": name += f"-{precision}"
     if score_with: name += f"-by-{score_with}"

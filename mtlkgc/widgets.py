@@ -9,7 +9,7 @@ __all__ = ['mix', 'training_speed', 'plot_mix', 'Stopped', 'Watch', 'plot_curves
 # %% ../nbs/15_widgets.ipynb #d2551c27
 import html, io, re, shlex, threading, time
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from os.path import commonprefix
 from pathlib import Path
@@ -420,9 +420,10 @@ def find_rows(
 )->pd.DataFrame: # `side`, `head`, `relation`, `tail` (ids), realistic ranks of each run, `gain` in 1/rank
     """Rows that all of some runs have ranked, largest change first.
 
-    Raises `ValueError` for runs of different graphs."""
+    Raises `ValueError` for runs of different graphs, or of one name."""
     if len({r.header["kg"] for r in rankings}) > 1:
         raise ValueError("these runs ranked different graphs; choose runs of one graph")
+    if len({r.name for r in rankings}) < len(rankings): raise ValueError("give runs of different names")
     ranks = [r.rows.set_index(ROW).rank_realistic.rename(r.name) for r in rankings]
     out = pd.concat(ranks, axis=1, join="inner").reset_index()
     out["gain"] = 1/out[rankings[-1].name] - 1/out[rankings[0].name]
@@ -452,8 +453,8 @@ class RankingExplorer:
     ):
         self.folder, self.split, self.k = Path(folder), split, k
         self.loaded, self.opened = {}, {} # rankings and runs, by name
-        there = [Run(path) for path in sorted(self.folder.glob("*"))]
-        names = [run.name for run in there if (run.ranking_folder/split).is_dir()]
+        there = self.folder.rglob(f"rankings/{split}")
+        names = sorted(path.parents[1].relative_to(self.folder).as_posix() for path in there)
         if not names:
             hint = "make one with: mtlkgc rank RUN"
             raise ValueError(f"no run in {folder} has a saved ranking {split!r}; {hint}")
@@ -501,7 +502,8 @@ def rankings(self:RankingExplorer)->list[Rankings]:
     "Those of the chosen runs. Raises `ValueError` if none is chosen."
     if not self.runs.value: raise ValueError("choose a run")
     for name in self.runs.value:
-        if name not in self.loaded: self.loaded[name] = Rankings.load(self.folder/name, self.split)
+        if name in self.loaded: continue
+        self.loaded[name] = replace(Rankings.load(self.folder/name, self.split), name=name)
     return [self.loaded[name] for name in self.runs.value]
 
 @patch

@@ -50,7 +50,7 @@ def interrupted(tiny, tmp_path_factory):
 def test_sigterm_saves_and_says_how_to_go_on(interrupted):
     run, _, out, _ = interrupted
     assert "interrupted: a checkpoint is saved after this step" in out
-    assert out.endswith("mtlkgc: interrupted; the same command continues where it stopped\n")
+    assert out.endswith("mtlkgc: interrupted; the same command continues from what was saved\n")
     assert len(list(run.glob("checkpoints/*/seal.json"))) == 2
     assert not list(run.glob("*.lock")) and not list(run.glob("*.owner"))
 
