@@ -6,6 +6,7 @@
 __all__ = ['CONTRAST', 'training_steps', 'complex_work', 'effort', 'best']
 
 # %% ../nbs/16a_best.ipynb #9e1b0a04
+import os
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -75,7 +76,7 @@ def effort(
 # %% ../nbs/16a_best.ipynb #9e1b0a14
 def _differs(run:Run, kg:KnowledgeGraph, how:dict)->list[str]:
     "What a finished step was made with otherwise; of a path, its last part counts, as folders may be moved."
-    def last(x): return Path(str(x)).name
+    def last(x): return Path(os.fspath(x) if isinstance(x, os.PathLike) else str(x)).name
     other = [k for k, v in how.items() if k in run.what and last(run.what[k]) != last(v)]
     return other if run.knows(kg) else ["graph", *other]
 

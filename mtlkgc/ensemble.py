@@ -163,7 +163,10 @@ def _margin(
 def _packed(
     margin:Tensor, # `[M, N, n]`
 )->Margins:
-    "The candidates that matter: ahead of the answer for some member, or tied, these counted."
+    """The candidates that matter: ahead of the answer for some member, or tied, these counted.
+
+    Raises `ValueError` for margins that are no numbers."""
+    if margin.isnan().any(): raise ValueError("a member has scores that are no numbers; it diverged")
     member = torch.arange(len(margin))[:, None]
     query, place = (margin.amax(0) >= 0).nonzero(as_tuple=True)
     of = margin[:, query, place]

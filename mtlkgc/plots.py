@@ -124,10 +124,10 @@ def confidence(
     Raises `DataError` for rankings by anything else."""
     _need_s1(r)
     rows = r.rows[r.rows.side != "relation"]
+    if not all(map(len, rows.top_scores)): raise DataError(f"{r.name} has rows without a candidate")
     odds = [np.exp(2*(s.astype(float) - s[0])) for s in rows.top_scores] # relative to the first
     saved = np.array([o.sum() for o in odds])
     rest = rows.n_candidates - np.array([len(o) for o in odds]) # candidates that are not saved
-    if not all(len(o) for o in odds): raise DataError(f"{r.name} has rows without a candidate; save more")
     last = np.array([o[-1] for o in odds])
     return pd.DataFrame({"right": rows.rank_realistic == 1, "low": 1/(saved + rest*last), "high": 1/saved})
 

@@ -393,17 +393,23 @@ def _flaw(self:Run, checkpoint:Path)->str|None:
         for name in sorted({*files, *said["sha256"]}):
             if files.get(name) == said["sha256"].get(name): continue
             return f"{checkpoint/name} is not what was written"
-    best = json.loads((checkpoint/"trainer_state.json").read_text()).get("best_global_step")
+    state = json.loads((checkpoint/"trainer_state.json").read_text())
+    if not {"global_step", "epoch"} & state.keys(): return f"{checkpoint/'trainer_state.json'} says no step"
+    best = state.get("best_global_step")
     if best and best < step_of(checkpoint):
         best = self.checkpoint_folder/f"checkpoint-{best}"
         there = (best/"trainer_state.json").is_file()
         return self._flaw(best) if there else f"{best}, the best state, is missing"
 
 @patch
+def checkpoints(self:Run)->list[Path]:
+    "Those that training has written, in any order."
+    return [p for p in self.checkpoint_folder.glob("checkpoint-*") if p.name.split("-", 1)[1].isdecimal()]
+
+@patch
 def last_checkpoint(self:Run)->Path|None:
     "The newest checkpoint without a flaw; newer ones are named on stderr."
-    ours = [p for p in self.checkpoint_folder.glob("checkpoint-*") if p.name.split("-", 1)[1].isdecimal()]
-    whole = [p for p in ours if (p/"trainer_state.json").is_file()]
+    whole = [p for p in self.checkpoints() if (p/"trainer_state.json").is_file()]
     for checkpoint in sorted(whole, key=step_of, reverse=True):
         try: flaw = self._flaw(checkpoint)
         except (AttributeError, KeyError, TypeError): flaw = "its JSON is not what was written" # but is JSON

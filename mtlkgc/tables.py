@@ -6,6 +6,7 @@
 __all__ = ['PLACES', 'ENDINGS', 'split_triples', 'from_table', 'from_ntriples', 'read_file', 'write_folder']
 
 # %% ../nbs/00a_tables.ipynb #a52ff045
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -39,8 +40,9 @@ def split_triples(
 PLACES = ["head", "relation", "tail"]
 
 def _one_line(column:pd.Series)->pd.Series:
-    "Text without tabs and line ends."
-    return column.str.split().str.join(" ")
+    "As text without tabs and line ends; empty where nothing is."
+    whole = column.convert_dtypes() if pd.api.types.is_numeric_dtype(column) else column # 1.0 as 1
+    return whole.astype(str).where(column.notna(), "").str.split().str.join(" ")
 
 def _cells(table:pd.DataFrame, where:str)->pd.DataFrame: # where: what the table is, for a message
     "The table with its columns named, and one line of text in each cell. Raises `DataError` for empty cells."
@@ -51,8 +53,7 @@ def _cells(table:pd.DataFrame, where:str)->pd.DataFrame: # where: what the table
         table = table.rename(columns=dict(zip(table.columns[:3], PLACES)))
     for missing in (c for c in PLACES if c not in table):
         raise DataError(f"{where} has no column {missing!r}; it has {', '.join(map(repr, table.columns))}")
-    table = table.convert_dtypes().astype(object) # 1.0 as 1
-    table = table.fillna("").astype(str).apply(_one_line)
+    table = pd.DataFrame({name: _one_line(column) for name, column in table.items()})
     empty = (table[PLACES] == "").any(axis=1)
     if empty.any():
         row = empty.idxmax() + 1
@@ -146,14 +147,14 @@ def write_folder(
     kg:KnowledgeGraph,
     folder:Path|str, # a new one
 ):
-    """Write a graph as files that `load_kg` reads, each text in one line.
+    """Write a graph as files that `load_kg` reads, each text in one line, its tabs and line ends as spaces.
 
     Raises `DataError` if the folder is there, or an id has a tab or a line end."""
     folder = Path(folder)
     if folder.exists(): raise DataError(f"{folder} is there already; choose another name")
     if odd := next((x for x in (*kg.entities, *kg.relations) if {*"\t\r\n"} & {*x}), None):
         raise DataError(f"the id {odd!r} has a tab or a line end, which a file of triples cannot hold")
-    def with_text(ids, texts): return zip(ids, (" ".join(text.split()) for text in texts))
+    def with_text(ids, texts): return zip(ids, (re.sub(r"[\t\r\n]+", " ", text) for text in texts))
     files = {f"{s}.tsv": kg.ids(getattr(kg, s)) for s in SPLITS}
     files |= {f"{s}_negatives.tsv": kg.ids(triples) for s, triples in kg.false.items()}
     files |= {"entity2text.txt": with_text(kg.entities, kg.entity_texts),

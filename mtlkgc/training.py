@@ -361,7 +361,7 @@ def _arguments(
 
 def _set_aside(run:Run, checkpoint:Path|None):
     "Rename checkpoints beyond the one to continue from: the Trainer would take them for its newest."
-    for p in run.checkpoint_folder.glob("checkpoint-*"):
+    for p in run.checkpoints():
         if checkpoint and step_of(p) <= step_of(checkpoint): continue
         aside = p.with_name(f"unusable-{step_of(p)}")
         shutil.rmtree(aside, ignore_errors=True)

@@ -453,8 +453,9 @@ class RankingExplorer:
     ):
         self.folder, self.split, self.k = Path(folder), split, k
         self.loaded, self.opened = {}, {} # rankings and runs, by name
-        there = self.folder.rglob(f"rankings/{split}")
-        names = sorted(path.parents[1].relative_to(self.folder).as_posix() for path in there)
+        ranked = f"rankings/{split}"
+        there = {*self.folder.rglob(ranked), *self.folder.glob(f"*/{ranked}")} # the latter follows links
+        names = sorted(p.parents[1].relative_to(self.folder).as_posix() for p in there if p.is_dir())
         if not names:
             hint = "make one with: mtlkgc rank RUN"
             raise ValueError(f"no run in {folder} has a saved ranking {split!r}; {hint}")
