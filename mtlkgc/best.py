@@ -13,14 +13,14 @@ import pandas as pd
 import torch
 from .bench import matmul_rate, reading_work
 from .data import DataError, KnowledgeGraph, count_queries
-from .ensemble import combine
+from .ensemble import DEV_TRIPLES, combine
 from .graph_models import settings, train_graph_model
 from .model import resolve_precision
 from .paths import learn_paths
 from .rankings import Rankings
 from .run import Run, locked, own_device
 from .scoring import PRECISIONS, CrossEncoder
-from .training import hyperparameters, make_schedule, prepare_training, train
+from .training import READ_AT_ONCE, hyperparameters, make_schedule, prepare_training, train
 
 # %% ../nbs/16a_best.ipynb #9e1b0a07
 CONTRAST = dict(warmup=0.05, clip=5., weight_decay=1e-4, evaluations=0) # of both trainings of the retriever
@@ -60,9 +60,9 @@ def effort(
         how |= {"encoder": encoder, "negatives_from": None, "hard": None} # not there yet, and read alike
         schedule = make_schedule(kg, tkg, tasks, hyperparameters(**how))
         work = reading_work(scorer, schedule[0]["attention_mask"].sum(1))
-        n, times = min(n, len(schedule)), 4 if work["tokens"] > 2**16 else 3 # see `backward_in_pieces`
+        n, times = min(n, len(schedule)), 4 if work["tokens"] > READ_AT_ONCE else 3
         rows[step] = n*work["tokens"], n*times*work["flop_of_whole_encoder"]
-    sequences = shortlist*2*(len(kg.test) + min(2000, len(kg.dev)//2))
+    sequences = shortlist*2*(len(kg.test) + min(DEV_TRIPLES, len(kg.dev)//2))
     some = torch.from_numpy(kg.test[:500])
     once = reading_work(scorer, scorer.tkg.sequence_lengths(scorer.tkg.triple_parts(some)))
     rows["best"] = [sequences/len(some)*once[k] for k in ("tokens", "flop")]

@@ -300,6 +300,11 @@ def best(
     _print_metrics(do_all(kg, out, encoder))
 
 # %% ../nbs/17_cli.ipynb #83c88eff
+def _names(runs:list[Path])->list[str]:
+    "What tables call runs: their folders' names, or their paths where names repeat."
+    names = [run.name for run in runs]
+    return names if len({*names}) == len(names) else [str(run) for run in runs]
+
 @app.command()
 def metrics(
     runs:RunFolders, split:Split="test",
@@ -310,9 +315,7 @@ def metrics(
     from mtlkgc import Run
     be_quiet()
     by = "relation" if by_relation else None
-    names = [run.name for run in runs]
-    if len({*names}) < len(names): names = map(str, runs)
-    found = {name: Run(run).metrics(split, by) for name, run in zip(names, runs)}
+    found = {name: Run(run).metrics(split, by) for name, run in zip(_names(runs), runs)}
     print(pd.concat(found, names=["run", "of"]).round(4).to_string())
 
 # %% ../nbs/17_cli.ipynb #886081bc
@@ -329,9 +332,7 @@ def show(
     from mtlkgc.rankings import side_by_side
     be_quiet()
     check_values(k=k)
-    loaded = [Run(run).rankings(split) for run in runs]
-    if len({x.name for x in loaded}) < len(loaded):
-        loaded = [replace(x, name=str(run)) for x, run in zip(loaded, runs)]
+    loaded = [replace(Run(run).rankings(split), name=name) for name, run in zip(_names(runs), runs)]
     names, row = loaded[0].kg.names, loaded[0].find(head, relation, tail, side).iloc[0]
     triple = {place: row[place] for place in ("head", "relation", "tail")}
     query = ["?" if place == side else names[place][id] for place, id in triple.items()]
