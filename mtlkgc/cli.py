@@ -124,10 +124,11 @@ def data(
     for note in check(kg): print(f"note: {note}")
 
 # %% ../nbs/17_cli.ipynb #20311e13
-BOTH = [ # fields of `Hyperparameters` and of `Settings`
-    ("epochs", int, "how often training goes through the triples, for each task"),
+BOTH = [ # of several kinds of model
+    ("epochs", int, "how often training goes through the triples, for each task (not nbfnet)"),
+    ("max_steps", int, "stop after so many steps (language models, nbfnet)"),
     ("batch_size", int, "training triples in a batch"),
-    ("negatives", int, "corrupted triples for each valid one"),
+    ("negatives", int, "corrupted triples for each valid one (not nbfnet)"),
     ("lr", float, "peak learning rate"),
     ("evaluations", int, "how often dev is ranked to keep the best state"),
     ("dev_triples", int, "dev triples that are ranked each time"),
@@ -136,9 +137,8 @@ BOTH = [ # fields of `Hyperparameters` and of `Settings`
 ]
 
 # %% ../nbs/17_cli.ipynb #8c0a8cfb
-LANGUAGE = [ # two arguments of `train`, and the other fields of `Hyperparameters`
+LANGUAGE = [ # an argument of `train`, and the other fields of `Hyperparameters`
     ("tasks", str, "any mix of lp, rp, rr, cl and ls; lp+rp+rr if left out"),
-    ("max_steps", int, "stop after so many steps"),
     ("encoder", str, ENCODERS),
     ("pooled", bool, "read the pooler's output instead of [CLS]", "--pooled/--no-pooled"),
     ("max_length", int, "tokens in a sequence"),
@@ -158,6 +158,12 @@ LANGUAGE = [ # two arguments of `train`, and the other fields of `Hyperparameter
 ]
 
 # %% ../nbs/17_cli.ipynb #44eb6edd
+NBFNET = [
+    ("layers", int, "edges of the longest path"),
+    ("dim", int, "numbers in a vector"),
+    ("unlink", bool, "leave out all edges between the two that are asked for", "--unlink/--no-unlink"),
+]
+
 GRAPH = [ # the other fields of `Settings`, but dictionaries; names and values are PyKEEN's
     ("loop", str, "slcwa: corrupted triples; lcwa: all entities compete; 1vsall: each triple counts once"),
     ("inverse", bool, "learn the other direction of each relation too", "--inverse/--no-inverse"),
@@ -175,29 +181,32 @@ def _parameter(name:str, kind:type, help:str, *flags:str)->inspect.Parameter:
     option = Annotated[kind|None, Option(*flags, help=help)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
 
+_OWN = {"language models": LANGUAGE, "graph models": GRAPH, "nbfnet": NBFNET} # options of one kind alone
+
 def _takes_hyperparameters(command):
-    "Give a command with `**changes` the options of the three tables."
-    language = [(name, kind, f"{help} (language models)", *flags) for name, kind, help, *flags in LANGUAGE]
-    graph = [(name, kind, f"{help} (graph models)", *flags) for name, kind, help, *flags in GRAPH]
+    "Give a command with `**changes` the options of all tables."
+    some = [(name, type_, f"{help} ({kind})", *flags) for kind, rows in _OWN.items()
+            for name, type_, help, *flags in rows]
     own = [p for p in inspect.signature(command).parameters.values() if p.kind != p.VAR_KEYWORD]
-    more = [_parameter(*row) for row in BOTH + language + graph]
+    more = [_parameter(*row) for row in BOTH + some]
     command.__signature__ = inspect.Signature(own + more)
     return command
 
 def _for_this_kind(changes:dict, model:str|None)->dict: # model: of the graph, or None for a language model
-    "The options that were given. Raises `ValueError` for one of the other kind of model."
+    "The options that were given. Raises `ValueError` for one of another kind of model."
     given = {name: value for name, value in changes.items() if value is not None}
-    rows, kind, remedy = (GRAPH, "graph", "add")
-    if model is not None: rows, kind, remedy = (LANGUAGE, "language", "leave out")
-    for name in [name for name, *_ in rows if name in given]:
-        flag = "--" + name.replace("_", "-")
-        raise ValueError(f"{flag} is for {kind} models; leave it out, or {remedy} --model")
+    its = {None: "language models", "nbfnet": "nbfnet"}.get(model, "graph models")
+    for kind, rows in _OWN.items():
+        for name in [name for name, *_ in rows if name in given and kind != its]:
+            flag = "--" + name.replace("_", "-")
+            raise ValueError(f"{flag} is for {kind}; leave it out, or choose another --model")
     return given
 
 # %% ../nbs/17_cli.ipynb #88201fa7
 PRESETS = """cpu, or paper: BERT-base as in Kim et al. 2020;
 for a graph model, what was published for this graph"""
-MODELS = "a graph model instead: transe, distmult, complex, conve, rotate, another of PyKEEN; rules or paths"
+MODELS = """a graph model instead: transe, distmult, complex, conve, rotate, another of PyKEEN;
+nbfnet, rules or paths"""
 
 @app.command()
 @_takes_hyperparameters
@@ -210,17 +219,19 @@ def train(
     **changes,
 ):
     "Train a model on a graph. Options that are left out come from the preset."
+    model = model and model.lower()
     changes = _for_this_kind(changes, model)
     from mtlkgc import load_kg, train, train_graph_model
+    from mtlkgc.nbfnet import train_nbfnet
     from mtlkgc.paths import COUNTED
     from mtlkgc.run import processes
     be_quiet()
-    if model and model.lower() in COUNTED: model = model.lower()
-    counted = model in COUNTED
-    if counted and preset != "cpu": changes["preset"] = preset
-    if counted and changes: raise ValueError(f"{model} are counted and take no hyperparameters")
+    own = [*COUNTED, "nbfnet"] # models that have no presets
+    if model in own and preset != "cpu": raise ValueError(f"{model} has no preset {preset!r}; leave it out")
+    if model in COUNTED and changes: raise ValueError(f"{model} are counted and take no hyperparameters")
     kg = load_kg(graph, subgraph, names_only=names_only)
-    if counted: COUNTED[model](kg, out)
+    if model in COUNTED: COUNTED[model](kg, out)
+    elif model == "nbfnet": train_nbfnet(kg, out, **changes)
     elif model is not None: train_graph_model(kg, model, out, preset, **changes)
     else: train(kg, out=out, preset=preset, **changes)
     if processes()[0] == 0: print(f"saved in {out}; rank the test split with: mtlkgc rank {out}")

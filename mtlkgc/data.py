@@ -367,7 +367,7 @@ def read_folder(
 
 # %% ../nbs/00_data.ipynb #be0a1007
 _COUNTS = """epochs batch_size cl_batch_size negatives rr_negatives hard max_length max_steps dev_triples
-    dev_candidates sample top_k k queries""".split()
+    dev_candidates layers dim sample top_k k queries""".split()
 
 BOUNDS = { # parameter → its least value, whole if only whole numbers make sense, and what it stays below
     **dict.fromkeys(_COUNTS, (1, 2**31)),

@@ -15,6 +15,7 @@ from .classify import fitting_triples # which gives `Run` its `classify` too
 from .data import DataError, KnowledgeGraph, check_values
 from .graph_models import train_graph_model
 from .model import MtlkgcConfig, read_config
+from .nbfnet import train_nbfnet
 from .paths import COUNTED
 from .run import Run, locked, reading, write_atomically
 from .text import find_encoder
@@ -48,6 +49,7 @@ def again(
     Raises `ValueError` for ensembles, and for runs that another one has a part in."""
     how = {k: v for k, v in self.what.items() if k not in ("kind", "kg", "fingerprint")}
     if self.kind in COUNTED: return COUNTED[self.kind](kg, out)
+    if self.kind == "nbfnet": return train_nbfnet(kg, out, progress, **how)
     if self.kind == "graph model":
         how.pop("tasks", None) # in runs of before
         return train_graph_model(kg, out=out, progress=progress, **how)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PRODUCTS', 'AT_ONCE', 'PRESETS', 'formula', 'is_product', 'GraphScorer', 'Settings', 'settings', 'tail_scores',
-           'one_vs_all_loss', 'build', 'save_state', 'restore_state', 'train_graph_model', 'load_scorer',
+           'one_vs_all_loss', 'build', 'weights_of', 'save_state', 'restore_state', 'train_graph_model', 'load_scorer',
            'pykeen_metrics']
 
 # %% ../nbs/11_graph_models.ipynb #604c19a7
@@ -341,7 +341,7 @@ def build(
     return model, loop, factory
 
 # %% ../nbs/11_graph_models.ipynb #1e251374
-def _weights(model)->dict[str, Tensor]:
+def weights_of(model)->dict[str, Tensor]:
     "A copy of a model's weights on the CPU."
     return {k: v.detach().cpu().clone().contiguous() for k, v in model.state_dict().items()}
 
@@ -350,7 +350,7 @@ def save_state(folder:Path, model, optimizer, best:dict[str, Tensor], said:dict)
     tmp = folder.with_name("unfinished")
     for old in (tmp, folder): shutil.rmtree(old, ignore_errors=True) # the latter: left out, as it was damaged
     tmp.mkdir(parents=True)
-    save_file(_weights(model), tmp/"model.safetensors")
+    save_file(weights_of(model), tmp/"model.safetensors")
     save_file(best, tmp/"best.safetensors")
     moments = {"rng": torch.get_rng_state()}
     for i, state in optimizer.state_dict()["state"].items():
@@ -420,7 +420,7 @@ def _all_epochs(
         _some_epochs(loop, factory, s, done, until, run, progress)
         found = dev.metrics(GraphScorer(net)) if dev else {}
         seen.append({"step": until, "seconds": time.time() - start, **found})
-        if not found or all(found["mrr"] > x["mrr"] for x in seen[:-1]): best = _weights(net)
+        if not found or all(found["mrr"] > x["mrr"] for x in seen[:-1]): best = weights_of(net)
         shown = {"MRR on dev": found["mrr"]} if found else {}
         bar.set_postfix({"loss": loop.losses_per_epochs[-1], **shown})
         bar.update(until - done)

@@ -115,6 +115,7 @@ KINDS = { # kind → module that loads it
     "ensemble": "ensemble",
     "rules": "rules",
     "paths": "paths",
+    "nbfnet": "nbfnet",
 }
 
 def run_config(

@@ -6,7 +6,7 @@ import pytest
 
 import mtlkgc
 
-ALL = ["load_kg", "train", "train_graph_model", "combine", "complete", "Run", "Rankings"]
+ALL = ["load_kg", "train", "train_graph_model", "train_nbfnet", "combine", "complete", "Run", "Rankings"]
 LAZY = """
 import sys, mtlkgc
 print([name for name in ("torch", "transformers", "pandas", "numpy", "pyarrow") if name in sys.modules])
@@ -16,8 +16,8 @@ print("pandas" in sys.modules)
 
 
 def test_names():
-    from mtlkgc import Rankings, Run, combine, complete, load_kg, train, train_graph_model
-    names = [load_kg, train, train_graph_model, combine, complete, Run, Rankings]
+    from mtlkgc import Rankings, Run, combine, complete, load_kg, train, train_graph_model, train_nbfnet
+    names = [load_kg, train, train_graph_model, train_nbfnet, combine, complete, Run, Rankings]
     assert [thing.__name__ for thing in names] == ALL == mtlkgc.__all__
     assert Run.__module__ == "mtlkgc.run" and Rankings.__module__ == "mtlkgc.rankings"
 
@@ -35,9 +35,10 @@ def test_wrong_names():
 
 
 def test_wrong_keywords(nations, tmp_path):
-    for train, args in ((mtlkgc.train, ()), (mtlkgc.train_graph_model, ("transe",))):
+    functions = (mtlkgc.train, ()), (mtlkgc.train_graph_model, ("transe",)), (mtlkgc.train_nbfnet, ())
+    for train, args in functions:
         with pytest.raises(ValueError, match="'learning_rate'; did you mean 'lr'"):
             train(nations, *args, out=tmp_path / "run", learning_rate=1)
-        with pytest.raises(ValueError, match="'negativs'; did you mean 'negatives'"):
-            train(nations, *args, out=tmp_path / "run", negativs=1)
+        with pytest.raises(ValueError, match="'batch_sise'; did you mean 'batch_size'"):
+            train(nations, *args, out=tmp_path / "run", batch_sise=1)
     assert not (tmp_path / "run").exists()

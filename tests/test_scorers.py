@@ -8,6 +8,7 @@ from mtlkgc.data import ANSWER, GIVEN, make_kg
 from mtlkgc.ensemble import Ensemble, Shortlist, standardise
 from mtlkgc.graph_models import GraphScorer, build, settings
 from mtlkgc.model import new_model, tiny_encoder
+from mtlkgc.nbfnet import Edges, NBFNet, NBFNetScorer
 from mtlkgc.paths import PathScorer, count_paths
 from mtlkgc.ranking import OwnLast
 from mtlkgc.rankings import rank
@@ -59,6 +60,10 @@ class Makers:
         net, _, _ = build(s, self.kg.n_entities, self.kg.n_relations)
         return GraphScorer(net.to(self.device))
 
+    def nbfnet(self):
+        torch.manual_seed(0)
+        return NBFNetScorer(NBFNet(self.kg.n_relations, 8, 3).to(self.device), Edges(self.kg))
+
     def rules(self):
         return RuleScorer(self.kg, count_rules(self.kg.train, self.kg.n_relations))
 
@@ -90,6 +95,7 @@ SCORERS = {  # name: how to make it, and whether it knows entities by their text
     "graph model, distances": ("graph", {"model": "transe"}, False),
     "graph model, inverse relations": ("graph", {"model": "complex", "inverse": True}, False),
     "graph model, products": ("graph", {"model": "distmult"}, False),
+    "neural Bellman-Ford network": ("nbfnet", {}, False),
     "rules": ("rules", {}, False),
     "paths": ("paths", {}, False),
     "ensemble": ("ensemble", {}, False),
@@ -154,7 +160,7 @@ def rescored(scorer, kg, queries, side, some):
 
 
 EXPECTED = {
-    BiEncoder: columns, CrossEncoder: columns, GraphScorer: columns,
+    BiEncoder: columns, CrossEncoder: columns, GraphScorer: columns, NBFNetScorer: columns,
     PathScorer: columns, RuleScorer: columns, Ensemble: weighted, OwnLast: own_at_the_end,
     Shortlist: rescored}
 
