@@ -175,13 +175,14 @@ GRAPH = [ # the other fields of `Settings`, but dictionaries; names and values a
     ("lr_divisor", float, "of the learning rate, after half of the epochs"),
 ]
 
+_OWN = {"language models": LANGUAGE, "graph models": GRAPH, "nbfnet": NBFNET} # options of one kind alone
+_LACKS = {"graph models": ["max_steps"], "nbfnet": ["epochs", "negatives"]} # those of `BOTH` that it has not
+
 # %% ../nbs/17_cli.ipynb #726723ae
 def _parameter(name:str, kind:type, help:str, *flags:str)->inspect.Parameter:
     "An option that may be left out."
     option = Annotated[kind|None, Option(*flags, help=help)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
-
-_OWN = {"language models": LANGUAGE, "graph models": GRAPH, "nbfnet": NBFNET} # options of one kind alone
 
 def _takes_hyperparameters(command):
     "Give a command with `**changes` the options of all tables."
@@ -196,10 +197,11 @@ def _for_this_kind(changes:dict, model:str|None)->dict: # model: of the graph, o
     "The options that were given. Raises `ValueError` for one of another kind of model."
     given = {name: value for name, value in changes.items() if value is not None}
     its = {None: "language models", "nbfnet": "nbfnet"}.get(model, "graph models")
-    for kind, rows in _OWN.items():
-        for name in [name for name, *_ in rows if name in given and kind != its]:
-            flag = "--" + name.replace("_", "-")
-            raise ValueError(f"{flag} is for {kind}; leave it out, or choose another --model")
+    not_its = {name: f"is for {kind}" for kind, rows in _OWN.items() for name, *_ in rows if kind != its}
+    not_its |= {name: f"is not for {its}" for name in _LACKS.get(its, [])}
+    for name in [name for name in given if name in not_its]:
+        flag = "--" + name.replace("_", "-")
+        raise ValueError(f"{flag} {not_its[name]}; leave it out, or choose another --model")
     return given
 
 # %% ../nbs/17_cli.ipynb #88201fa7
@@ -226,7 +228,7 @@ def train(
     from mtlkgc.paths import COUNTED
     from mtlkgc.run import processes
     be_quiet()
-    own = [*COUNTED, "nbfnet"] # models that have no presets
+    own = [*COUNTED, "nbfnet"] # models whose preset has no name
     if model in own and preset != "cpu": raise ValueError(f"{model} has no preset {preset!r}; leave it out")
     if model in COUNTED and changes: raise ValueError(f"{model} are counted and take no hyperparameters")
     kg = load_kg(graph, subgraph, names_only=names_only)

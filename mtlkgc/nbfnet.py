@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 from tqdm.auto import tqdm
-from .data import AnswerIndex, KnowledgeGraph, check_values
+from .data import AnswerIndex, DataError, KnowledgeGraph, check_values
 from .graph_models import restore_state, save_state, weights_of
 from .paths import both_ways, matches, ranges
 from .rankings import DevSample
@@ -31,11 +31,11 @@ from .scoring import Scorer, single_threaded
 # %% ../nbs/11c_nbfnet.ipynb #11c00007
 class Step(NamedTuple):
     "How states of a batch lead to new ones: `S` before, `T` after."
-    state:np.ndarray # `[ways]`: where each way begins, a row of the states before
-    relation:np.ndarray # `[ways]`: query's number times 2R, plus the way's relation
+    state:np.ndarray # `[W]`: where each way begins, a row of the states before
+    relation:np.ndarray # `[W]`: query's number times 2R, plus the way's relation
     way:np.ndarray # `[n]`: which way each edge is of
     end:np.ndarray # `[n]`: where it ends, a row of the states after
-    stay:np.ndarray # `[S]`: where states before are among those after
+    kept:np.ndarray # `[S]`: where states before are among those after
     keys:np.ndarray # `[T]`: query's number times (E + 1), plus the entity
 
 # %% ../nbs/11c_nbfnet.ipynb #11c00008
@@ -112,15 +112,15 @@ class _Carry(torch.autograd.Function):
     def backward(ctx, grad): return _Carry.apply(grad, *ctx.way_back), None, None, None
 
 def carry(
-    x:Tensor, # `[m, D]`
+    x:Tensor, # `[a, D]`
     origin:np.ndarray, # `[k]`, rows of x
     target:np.ndarray, # `[k]`, rows of the result
-    n:int, # rows that the result has
-)->Tensor: # `[n, D]`
+    n:int, # rows that the result has, `b`
+)->Tensor: # `[b, D]`
     "Sums of rows: `x[origin[i]]` is added to row `target[i]`."
     return _Carry.apply(x, origin, target, n)
 
-def pick(x:Tensor, rows:np.ndarray)->Tensor: # `[m, D]`, `[k]` → `[k, D]`
+def pick(x:Tensor, rows:np.ndarray)->Tensor: # `[a, D]`, `[k]` → `[k, D]`
     "Rows of a matrix."
     return carry(x, rows, np.arange(len(rows)), len(rows))
 
@@ -130,7 +130,7 @@ class Layer(nn.Module):
     def __init__(self, n_relations:int, dim:int):
         super().__init__()
         self.relations = nn.Linear(dim, 2*n_relations*dim) # w of all relations, from z
-        self.arrive, self.stay = nn.Linear(dim, dim), nn.Linear(dim, dim, bias=False) # A and B
+        self.arrive, self.stay = nn.Linear(dim, dim), nn.Linear(dim, dim, bias=False) # U and V
         self.norm = nn.LayerNorm(dim)
 
     def forward(
@@ -142,10 +142,10 @@ class Layer(nn.Module):
         "States before to states after."
         T, before = len(step.keys), np.arange(len(h))
         w = self.relations(z).view(-1, h.shape[1]) # [B·2R, D]
-        said = pick(h, step.state)*pick(w, step.relation) # [ways, D]
+        said = pick(h, step.state)*pick(w, step.relation) # [W, D]
         a = carry(said, step.way, step.end, T) + carry(z, np.arange(len(z)), own, T)
-        new = self.norm(self.arrive(a) + carry(self.stay(h), before, step.stay, T))
-        return carry(h, before, step.stay, T) + torch.relu(new)
+        new = self.norm(self.arrive(a) + carry(self.stay(h), before, step.kept, T))
+        return carry(h, before, step.kept, T) + torch.relu(new)
 
 # %% ../nbs/11c_nbfnet.ipynb #11c00011
 class NBFNet(nn.Module):
@@ -194,7 +194,7 @@ class Settings:
     layers:int = 3 # edges of the longest path
     dim:int = 32 # numbers in a vector
     unlink:bool = False # leave out all edges between two entities that are asked for
-    lr:float = 3e-3 # of Adam; rises for a hundred steps, then falls to nothing
+    lr:float = 3e-3 # of Adam; at each step the lesser of a rise over 100 steps and a fall over all of them
     batch_size:int = 16 # edges that are asked for
     max_steps:int = 2000
     evaluations:int = 10 # how often dev is ranked; the best state is kept
@@ -202,7 +202,7 @@ class Settings:
     own_last:bool = True # choose and use the model with the query's own entity last, see `OwnLast`
     seed:int = 0
 
-PRESETS = {"wn18rr": dict(layers=5, max_steps=20_000), "fb15k-237": dict(batch_size=8, max_steps=4_000)}
+PRESETS = {"wn18rr": dict(layers=5, max_steps=20_000)} # graph → settings that are not the default
 
 def settings(kg:KnowledgeGraph, **changes)->Settings:
     "The preset of a graph, with changes. Raises `ValueError` for unknown names and values without sense."
@@ -252,7 +252,9 @@ def _some_steps(net:NBFNet, optimizer, s:Settings, batches, first:int, until:int
 
 # %% ../nbs/11c_nbfnet.ipynb #11c00019
 class NBFNetScorer(Scorer):
-    "A scorer that follows the paths of each query by itself, so that no score depends on other queries."
+    """A scorer that follows the paths of each query by itself, so that no score depends on other queries.
+
+    For a relation that is looked for, it follows all of them, one after the other."""
     def __init__(self, net:NBFNet, edges:Edges):
         self.net, self.edges = net.eval(), edges
         self.device = net.query.weight.device
@@ -275,7 +277,8 @@ class NBFNetScorer(Scorer):
             def of_pair(x, y): return torch.stack([self.follow(x, r)[y] for r in range(R)])
             rows = self.map(of_pair, h, t)
         else: rows = self.map(self.follow, *((h, r) if side == "tail" else (t, r + R)))
-        out = torch.stack([*rows])
+        width = R if side == "relation" else self.edges.E
+        out = torch.stack([torch.empty(width, device=self.device), *rows])[1:] # there may be no query
         self.n_read += out.numel()
         return out if candidates is None or side == "relation" else out[:, candidates]
 
@@ -309,6 +312,10 @@ def _all_steps(
     return best, seen, history
 
 # %% ../nbs/11c_nbfnet.ipynb #11c0001d
+def _device()->str:
+    "A GPU if there is one; not Apple's, for which older PyTorch has no `embedding_bag`."
+    return own_device() if torch.cuda.is_available() else "cpu"
+
 def train_nbfnet(
     kg:KnowledgeGraph,
     out:Path|str="runs/run", # the run's folder
@@ -319,8 +326,9 @@ def train_nbfnet(
 
     Raises `DataError` if `out` holds something else, `ValueError` for arguments that make no sense."""
     s = settings(kg, **changes)
+    if not len(kg.train): raise DataError(f"{kg.name} has no training triple")
     torch.manual_seed(s.seed)
-    net = NBFNet(kg.n_relations, s.dim, s.layers).to(own_device())
+    net = NBFNet(kg.n_relations, s.dim, s.layers).to(_device())
     choose = s.evaluations and s.dev_triples and len(kg.dev)
     dev = DevSample(kg, s.dev_triples, kg.n_entities, s.seed, s.own_last) if choose else None
     def save(folder):
@@ -338,6 +346,6 @@ def train_nbfnet(
 def load_scorer(run:Run)->NBFNetScorer:
     "The network of a run, on its graph."
     said = json.loads((run.model_folder/"config.json").read_text())
-    net = NBFNet(said["n_relations"], said["dim"], said["layers"]).to(own_device())
+    net = NBFNet(said["n_relations"], said["dim"], said["layers"]).to(_device())
     net.load_state_dict(load_file(run.model_folder/"model.safetensors"))
     return NBFNetScorer(net, Edges(run.kg))
