@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ANSWER', 'GIVEN', 'SPLITS', 'BOUNDS', 'CHOOSING', 'DataError', 'read_tsv', 'id2words', 'printable', 'AnswerIndex',
-           'KnowledgeGraph', 'make_kg', 'read_labelled', 'read_folder', 'check_values', 'halves_of_dev',
-           'sample_triples', 'seldom_loops', 'count_queries', 'describe', 'check']
+           'ranges', 'matches', 'KnowledgeGraph', 'make_kg', 'read_labelled', 'read_folder', 'check_values',
+           'halves_of_dev', 'sample_triples', 'seldom_loops', 'count_queries', 'describe', 'check']
 
 # %% ../nbs/00_data.ipynb #3b8a9c05
 import difflib, hashlib, json, math, re
@@ -82,18 +82,26 @@ class AnswerIndex:
         return triples[:, first].astype(np.int64)*2**32 + triples[:, second]
 
 # %% ../nbs/00_data.ipynb #6d542e19
+def ranges(first:np.ndarray, n:np.ndarray)->np.ndarray: # `[k]` each → `[n.sum()]`
+    "`n[i]` numbers from `first[i]` on, one range after the other."
+    return np.arange(n.sum()) - np.repeat(n.cumsum() - n - first, n)
+
+def matches(
+    wanted:np.ndarray, # `[n]`
+    there:np.ndarray, # sorted
+)->tuple[np.ndarray, np.ndarray]: # positions in both of all pairs of equal values
+    "A join."
+    first, end = np.searchsorted(there, wanted), np.searchsorted(there, wanted, "right")
+    return np.repeat(np.arange(len(wanted)), end - first), ranges(first, end - first)
+
 @patch
 def lookup(
     self:AnswerIndex,
     triples:np.ndarray, # `[Q, 3]`; the answer column is not read
 )->tuple[np.ndarray, np.ndarray]: # `rows` and `answers`, `[n]` each
     "All known answers of `Q` queries: `answers[i]` is one of query `rows[i]`."
-    keys = self.key(triples)
-    start, stop = (np.searchsorted(self.keys, keys, end) for end in ("left", "right"))
-    n = stop - start
-    rows = np.repeat(np.arange(len(keys)), n)
-    place = np.arange(len(rows)) - np.repeat(n.cumsum() - n, n) # 0, 1, … within each slice
-    return rows, self.answers[np.repeat(start, n) + place]
+    rows, at = matches(self.key(triples), self.keys)
+    return rows, self.answers[at]
 
 # %% ../nbs/00_data.ipynb #70d8cd85
 SPLITS = ("train", "dev", "test")

@@ -21,9 +21,9 @@ from safetensors.torch import load_file, save_file
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 from tqdm.auto import tqdm
-from .data import AnswerIndex, DataError, KnowledgeGraph, check_values
+from .data import AnswerIndex, DataError, KnowledgeGraph, check_values, matches, ranges
 from .graph_models import restore_state, save_state, weights_of
-from .paths import both_ways, matches, ranges
+from .paths import both_ways
 from .rankings import DevSample
 from .run import Run, locked, open_run, own_device, run_config, state_kept, suggest, write_json
 from .scoring import Scorer, single_threaded

@@ -39,6 +39,7 @@ def test_wrong_keywords(nations, tmp_path):
     for train, args in functions:
         with pytest.raises(ValueError, match="'learning_rate'; did you mean 'lr'"):
             train(nations, *args, out=tmp_path / "run", learning_rate=1)
-        with pytest.raises(ValueError, match="'batch_sise'; did you mean 'batch_size'"):
-            train(nations, *args, out=tmp_path / "run", batch_sise=1)
+    for train, args in functions[:2]:
+        with pytest.raises(ValueError, match="'negativs'; did you mean 'negatives'"):
+            train(nations, *args, out=tmp_path / "run", negativs=1)
     assert not (tmp_path / "run").exists()
