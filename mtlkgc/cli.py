@@ -128,7 +128,7 @@ BOTH = [ # of several kinds of model
     ("epochs", int, "how often training goes through the triples, for each task (not nbfnet)"),
     ("max_steps", int, "stop after so many steps (language models, nbfnet)"),
     ("batch_size", int, "training triples in a batch"),
-    ("negatives", int, "corrupted triples for each valid one (not nbfnet)"),
+    ("negatives", int, "corrupted triples for each valid one (nbfnet: all entities if left out)"),
     ("lr", float, "peak learning rate"),
     ("evaluations", int, "how often dev is ranked to keep the best state"),
     ("dev_triples", int, "dev triples that are ranked each time"),
@@ -176,7 +176,7 @@ GRAPH = [ # the other fields of `Settings`, but dictionaries; names and values a
 ]
 
 _OWN = {"language models": LANGUAGE, "graph models": GRAPH, "nbfnet": NBFNET} # options of one kind alone
-_LACKS = {"graph models": ["max_steps"], "nbfnet": ["epochs", "negatives"]} # those of `BOTH` that it has not
+_LACKS = {"graph models": ["max_steps"], "nbfnet": ["epochs"]} # those of `BOTH` that it has not
 
 # %% ../nbs/17_cli.ipynb #726723ae
 def _parameter(name:str, kind:type, help:str, *flags:str)->inspect.Parameter:
