@@ -128,7 +128,7 @@ BOTH = [ # of several kinds of model
     ("epochs", int, "how often training goes through the triples, for each task (not nbfnet)"),
     ("max_steps", int, "stop after so many steps (language models, nbfnet)"),
     ("batch_size", int, "training triples in a batch"),
-    ("negatives", int, "corrupted triples for each valid one (nbfnet: all entities if left out)"),
+    ("negatives", int, "corrupted triples for each valid one; for nbfnet, entities that are drawn"),
     ("lr", float, "peak learning rate"),
     ("evaluations", int, "how often dev is ranked to keep the best state"),
     ("dev_triples", int, "dev triples that are ranked each time"),

@@ -251,7 +251,7 @@ def nbfnet_loss(
 @dataclass
 class Settings:
     "What decides the outcome, besides the graph."
-    negatives:int|None = None # drawn for each query, see `Draw`; all entities if None
+    negatives:int|None = None # about so many are drawn for each query, see `Draw`; all entities if None
     layers:int = 3 # edges of the longest path
     dim:int = 32 # numbers in a vector
     unlink:bool = False # leave out all edges between two entities that are asked for
