@@ -59,10 +59,10 @@ class Edges:
 
 # %% ../nbs/11c_nbfnet.ipynb #11c00028
 def _numbered(keys:np.ndarray, n:int)->tuple[np.ndarray, np.ndarray]: # `[T]` and `[n]`
-    "The distinct keys among numbers below `n`, sorted, and the row of each; other numbers have no row."
+    "The distinct keys among numbers below `n`, sorted, and the row of each; -1 for other numbers."
     there = np.zeros(n, bool)
     there[keys] = True
-    distinct, row = np.flatnonzero(there), np.empty(n, np.int64)
+    distinct, row = np.flatnonzero(there), np.full(n, -1)
     row[distinct] = np.arange(len(distinct))
     return distinct, row
 
@@ -114,8 +114,7 @@ def step_to(
     n_edges = self.first_edge[entity + 1] - self.first_edge[entity]
     back = ranges(self.first_edge[entity], n_edges)
     query, end = np.repeat(query, n_edges), np.repeat(wanted, n_edges)
-    row_before = np.full(n, -1)
-    row_before[keys] = np.arange(len(keys))
+    _, row_before = _numbered(keys, n)
     state = row_before[query*(self.E + 1) + self.y[back]]
     is_edge = (state >= 0) & (self.y[back] < self.E) # others are left out, or begin where nothing has arrived
     state, query, end, r = (a[is_edge] for a in (state, query, end, self.edges[back, 2]))
@@ -238,11 +237,13 @@ def nbfnet_loss(
 )->Tensor: # scalar
     "Mean cross-entropy of a batch."
     x, y, r = asked.T
+    wanted = None
     weight = np.zeros((len(x), edges.E), np.float32) if stands_for is None else stands_for.copy()
     weight[known.lookup(asked[:, [0, 2, 1]])] = -np.inf
     weight[np.arange(len(x)), y] = 0
-    query, drawn = np.nonzero(weight > -np.inf)
-    wanted = None if stands_for is None else query*(edges.E + 1) + drawn
+    if stands_for is not None:
+        query, drawn = np.nonzero(weight > -np.inf)
+        wanted = query*(edges.E + 1) + drawn
     with edges.without(asked, unlink): scores = net(edges, x, r, wanted) # [B, E]
     weight, y = (torch.from_numpy(a).to(scores.device) for a in (weight, y))
     return F.cross_entropy(scores + weight, y)
