@@ -161,6 +161,7 @@ LANGUAGE = [ # an argument of `train`, and the other fields of `Hyperparameters`
 NBFNET = [
     ("layers", int, "edges of the longest path"),
     ("dim", int, "numbers in a vector"),
+    ("pna", bool, "describe what arrives by mean and deviation, not by its sum", "--pna/--no-pna"),
     ("unlink", bool, "leave out all edges between the two that are asked for", "--unlink/--no-unlink"),
 ]
 
@@ -301,7 +302,7 @@ def best(
     subgraph:Subgraph=None, names_only:NamesOnly=False,
     encoder:Annotated[str, Option(help="minilm, or what train takes")]="minilm",
 ):
-    "Retriever, ComplEx, paths, reader, their sum, and the test split ranked; continues what was begun."
+    "Retriever, ComplEx, NBFNet, reader, their sum, and the test split ranked; continues what was begun."
     from mtlkgc import Run, load_kg
     from mtlkgc.best import best as do_all, effort
     be_quiet()

@@ -60,9 +60,9 @@ class Makers:
         net, _, _ = build(s, self.kg.n_entities, self.kg.n_relations)
         return GraphScorer(net.to(self.device))
 
-    def nbfnet(self):
+    def nbfnet(self, **shape):
         torch.manual_seed(0)
-        return NBFNetScorer(NBFNet(self.kg.n_relations, 8, 3).to(self.device), Edges(self.kg))
+        return NBFNetScorer(NBFNet(self.kg.n_relations, 8, 3, **shape).to(self.device), Edges(self.kg))
 
     def rules(self):
         return RuleScorer(self.kg, count_rules(self.kg.train, self.kg.n_relations))
@@ -96,6 +96,7 @@ SCORERS = {  # name: how to make it, and whether it knows entities by their text
     "graph model, inverse relations": ("graph", {"model": "complex", "inverse": True}, False),
     "graph model, products": ("graph", {"model": "distmult"}, False),
     "neural Bellman-Ford network": ("nbfnet", {}, False),
+    "neural Bellman-Ford network, mean and deviation": ("nbfnet", {"pna": True}, False),
     "rules": ("rules", {}, False),
     "paths": ("paths", {}, False),
     "ensemble": ("ensemble", {}, False),
