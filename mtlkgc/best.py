@@ -52,22 +52,23 @@ def nbfnet_work(
     kg:KnowledgeGraph, steps:int=10,
 )->tuple[float, float]: # operations, seconds
     "What training an NBFNet by its preset takes, by its first steps."
-    with TemporaryDirectory() as d, FlopCounterMode(display=False) as counted:
-        some = train_nbfnet(kg, f"{d}/run", progress=False, max_steps=steps, evaluations=0)
-        seconds = some.said("selection")[-1]["seconds"]
-    whole = nbfnet_settings(kg).max_steps/steps
-    return counted.get_total_flops()*whole, seconds*whole
+    with TemporaryDirectory() as d:
+        def take(n): return train_nbfnet(kg, f"{d}/{n}", progress=False, max_steps=n, evaluations=0)
+        with FlopCounterMode(display=False) as counted: take(1) # and a GPU is ready then
+        seconds = take(steps).said("selection")[-1]["seconds"]
+    n = nbfnet_settings(kg).max_steps
+    return counted.get_total_flops()*n, seconds*n/steps
 
 # %% ../nbs/16a_best.ipynb #9e1b0a22
 def effort(
     kg:KnowledgeGraph, encoder:str="minilm", shortlist:int=20,
 )->pd.DataFrame: # a row a step: `million tokens`, `PFLOP`, `minutes`
     "What `best` is going to read and multiply, and about how long that takes on this machine."
-    of_nbfnet, seconds = nbfnet_work(kg)
-    rows = {"complex": (0, complex_work(kg)), "nbfnet": (0, of_nbfnet)}
     device = torch.device(own_device())
     precision = resolve_precision("auto", device)
     model, _, schedule = prepare_training(kg, "ls", hyperparameters(encoder=encoder))
+    of_nbfnet, seconds = nbfnet_work(kg)
+    rows = {"complex": (0, complex_work(kg)), "nbfnet": (0, of_nbfnet)}
     tkg, scorer = schedule.tkg, CrossEncoder(model, schedule.tkg)
     for step, how in training_steps(Path(), encoder).items():
         tasks, n = how.pop("tasks"), how.pop("max_steps", np.inf)
@@ -94,6 +95,8 @@ def _differs(run:Run, kg:KnowledgeGraph, how:dict)->list[str]:
     "What a finished step was made with otherwise; of a path, its last part counts, as folders may be moved."
     def last(x): return Path(os.fspath(x) if isinstance(x, os.PathLike) else str(x)).name
     other = [k for k, v in how.items() if k in run.what and last(run.what[k]) != last(v)]
+    members = [last(m["run"]) for m in run.what.get("members", [])]
+    if "runs" in how and members != [last(r) for r in how["runs"]]: other.append("members")
     return other if run.knows(kg) else ["graph", *other]
 
 def best(
@@ -115,7 +118,7 @@ def best(
         if not done: make(*args, out=out/step, **how)
     def learn(step, what): do(step, what, train, kg, progress=progress, **steps[step])
     def add(step, what, *members, **how):
-        do(step, what, combine, [out/m for m in members], progress=progress, **how)
+        do(step, what, combine, runs=[out/m for m in members], progress=progress, **how)
 
     steps = training_steps(out, encoder)
     with locked(out):

@@ -161,7 +161,7 @@ LANGUAGE = [ # an argument of `train`, and the other fields of `Hyperparameters`
 NBFNET = [
     ("layers", int, "edges of the longest path"),
     ("dim", int, "numbers in a vector"),
-    ("pna", bool, "describe what arrives by mean and deviation, not by its sum", "--pna/--no-pna"),
+    ("pna", bool, "combine messages by mean and standard deviation, not by their sum", "--pna/--no-pna"),
     ("unlink", bool, "leave out all edges between the two that are asked for", "--unlink/--no-unlink"),
 ]
 
