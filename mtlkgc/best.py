@@ -86,9 +86,8 @@ def effort(
              for p in {precision, "fp32"}}
     of_step = pd.Series(rates[precision], table.index)
     of_step["complex"] = rates["fp32"]
-    table["minutes"] = table.PFLOP*1e15/of_step/60
-    table.loc["nbfnet", "minutes"] = seconds/60
-    return table
+    of_step["nbfnet"] = of_nbfnet/seconds
+    return table.assign(minutes=table.PFLOP*1e15/of_step/60)
 
 # %% ../nbs/16a_best.ipynb #9e1b0a14
 def _differs(run:Run, kg:KnowledgeGraph, how:dict)->list[str]:

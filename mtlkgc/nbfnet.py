@@ -422,12 +422,12 @@ def train_nbfnet(
     s = settings(kg, **changes)
     if not len(kg.train): raise DataError(f"{kg.name} has no training triple")
     torch.manual_seed(s.seed)
-    net = NBFNet(kg.n_relations, s.dim, s.layers, s.pna).to(_device())
+    shape = {"n_relations": kg.n_relations, "dim": s.dim, "layers": s.layers, "pna": s.pna}
+    net = NBFNet(**shape).to(_device())
     choose = s.evaluations and s.dev_triples and len(kg.dev)
     dev = DevSample(kg, s.dev_triples, kg.n_entities, s.seed, s.own_last) if choose else None
     def save(folder):
         save_file(best, folder/"model.safetensors")
-        shape = {"n_relations": kg.n_relations, "dim": s.dim, "layers": s.layers, "pna": s.pna}
         write_json(folder/"config.json", {"model_type": "nbfnet", **shape})
     with locked(out):
         run, checkpoint = open_run(out, run_config("nbfnet", kg, asdict(s)))
@@ -439,7 +439,8 @@ def train_nbfnet(
 
 def load_scorer(run:Run)->NBFNetScorer:
     "The network of a run, on its graph."
-    said = json.loads((run.model_folder/"config.json").read_text())
-    net = NBFNet(said["n_relations"], said["dim"], said["layers"], said.get("pna", False)).to(_device())
+    shape = json.loads((run.model_folder/"config.json").read_text())
+    del shape["model_type"]
+    net = NBFNet(**shape).to(_device())
     net.load_state_dict(load_file(run.model_folder/"model.safetensors"))
     return NBFNetScorer(net, Edges(run.kg))
