@@ -26,7 +26,7 @@ from .graph_models import pykeen_metrics
 from .model import MtlkgcModel, new_model, resolve_precision
 from .ranking import rank_metrics
 from .rankings import rank
-from .run import Run, load_run, own_device
+from .run import Run, load_run, own_device, wait_for_device
 from .scoring import PRECISIONS, CrossEncoder, Scorer
 from .tasks import TASKS, parse_tasks
 from .text import TokenizedKG
@@ -36,9 +36,9 @@ from .training import (
 # %% ../nbs/16_bench.ipynb #27f435df
 def flop_per_sequence(
     scorer:CrossEncoder, length:int, # tokens
-    whole:bool=False, # of the whole encoder, not only of what is computed to get C
+    whole:bool=False, # count the whole encoder, not only the part that C depends on
 )->int:
-    "Floating-point operations to read one sequence."
+    "Floating-point operations to encode one sequence."
     x = {"input_ids": torch.ones(1, length, dtype=torch.long, device=scorer.device)}
     if scorer.tkg.types: x["token_type_ids"] = torch.zeros_like(x["input_ids"])
     read = scorer.model.encoder if whole else scorer.read
@@ -46,11 +46,11 @@ def flop_per_sequence(
     return count.get_total_flops()
 
 # %% ../nbs/16_bench.ipynb #10a2b049
-def split_cost(scorer:CrossEncoder, kg:KnowledgeGraph, triples:np.ndarray)->dict: # counts of each
-    "Rankings, distinct queries and sequences of a ranking on both sides, by us and in the released way."
+def split_cost(scorer:CrossEncoder, kg:KnowledgeGraph, triples:np.ndarray)->dict: # counts by name
+    "Number of rankings, distinct queries, and sequences read by us and in the released way, on both sides."
     queries, released = count_queries(triples), 0
     for side in ("tail", "head"):
-        n_known = len(kg.known(side).lookup(triples)[0]) # the answers among them
+        n_known = len(kg.known(side).lookup(triples)[0]) # includes the answers of `triples`
         released += kg.n_entities*len(triples) - n_known + len(triples)
     return {"rankings": 2*len(triples), "queries": queries,
             "sequences": queries*len(scorer.texts), "released_sequences": released}
@@ -59,15 +59,15 @@ def split_cost(scorer:CrossEncoder, kg:KnowledgeGraph, triples:np.ndarray)->dict
 def _product_rate(
     rows:int, device:torch.device, dtype:torch.dtype, seconds:float,
 )->float: # operations per second
-    "Rate of `[rows, 384]` times `[384, 1536]`, repeated for some time."
+    "Rate of the product `[rows, 384]` × `[384, 1536]`, repeated for `seconds`."
     x = torch.randn(rows, 384, device=device, dtype=dtype)
     w = torch.randn(1536, 384, device=device, dtype=dtype)
-    F.linear(x, w) # warm
-    at_once = 5 if device.type == "cuda" else 1
+    F.linear(x, w) # warm up
+    at_once = 1 if device.type == "cpu" else 5
     start, n, spent = time.perf_counter(), 0, 0.
     while spent < seconds:
         for _ in range(at_once): F.linear(x, w)
-        if device.type == "cuda": torch.cuda.synchronize()
+        wait_for_device()
         n, spent = n + at_once, time.perf_counter() - start
     return n*2*rows*384*1536/spent
 
@@ -75,7 +75,7 @@ def matmul_rate(
     device:torch.device, dtype:torch.dtype=torch.float32, seconds:float=1.,
     pool:ThreadPoolExecutor|None=None, # of single-threaded workers, to measure each core as well
 )->dict[str, float]: # operations per second
-    "Rates of a matrix product `together`, on all cores or the GPU, and `per core`, summed."
+    "Rates of a matrix product: `together`, on all cores or the GPU, and `per core`, summed over cores."
     rows, n = 4096 if device.type == "cpu" else 1 << 17, torch.get_num_threads()
     rates = {"together": _product_rate(rows, device, dtype, seconds)}
     if pool:
@@ -85,7 +85,7 @@ def matmul_rate(
 
 # %% ../nbs/16_bench.ipynb #5d54b8d9
 def _truncate(parts:list[list[int]], most:int):
-    "Cut token ids of head, relation and tail, in place, to `most` together."
+    "Truncate token ids of head, relation and tail, in place, to a total of `most`."
     while sum(map(len, parts)) > most:
         longest = max(map(len, parts))
         alone = [p for p in parts if len(p) == longest]
@@ -95,8 +95,8 @@ def _truncate(parts:list[list[int]], most:int):
 # %% ../nbs/16_bench.ipynb #5bbd7de8
 def _padded(
     tokenizer, texts:list[str], max_length:int,
-)->tuple[Tensor, Tensor, Tensor]: # three times `[max_length]`
-    "Ids, types and mask of one sequence of head, relation and tail."
+)->tuple[Tensor, Tensor, Tensor]: # `[max_length]` each
+    "Token ids, token types and attention mask of one sequence of head, relation and tail."
     cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
     parts = tokenizer(texts, add_special_tokens=False)["input_ids"]
     _truncate(parts, max_length - 4)
@@ -112,7 +112,7 @@ def released_way(
     triples:Tensor, # `[N, 3]`
     max_length:int=128, batch:int=8,
 )->Tensor: # `[N]`
-    "Scores as the code released for KG-BERT computes them: each triple tokenised anew, padded to the end."
+    "Scores as in the code released for KG-BERT: each triple is tokenised anew and padded to `max_length`."
     scores = []
     for chunk in triples.split(batch):
         texts = [[kg.entity_texts[h], kg.relation_texts[r], kg.entity_texts[t]] for h, r, t in chunk.tolist()]
@@ -123,7 +123,7 @@ def released_way(
 
 # %% ../nbs/16_bench.ipynb #93568c80
 def _batched(model:MtlkgcModel, tkg:TokenizedKG, size:int, width:int|None=None):
-    "A function that scores triples, `size` in a batch, padded to `width` or to the longest."
+    "A function that scores triples in batches of `size`, padded to `width` or to the longest sequence."
     def score(triples):
         out = []
         for batch in triples.split(size):
@@ -135,7 +135,7 @@ def _batched(model:MtlkgcModel, tkg:TokenizedKG, size:int, width:int|None=None):
 
 # %% ../nbs/16_bench.ipynb #42cac7cc
 def _engine(model:MtlkgcModel, tkg:TokenizedKG, precision:str="fp32", **changes): # attributes of the scorer
-    "A function that scores triples by a `CrossEncoder`, changed."
+    "A function that scores triples with a `CrossEncoder`, after setting some of its attributes."
     scorer = CrossEncoder(model, tkg, precision=precision)
     for name, value in changes.items(): setattr(scorer, name, value)
     def score(triples): return scorer.logits(scorer.tkg.triple_parts(triples), "lp")[:, 1]
@@ -144,7 +144,7 @@ def _engine(model:MtlkgcModel, tkg:TokenizedKG, precision:str="fp32", **changes)
 def steps(
     model:MtlkgcModel, tokenizer, kg:KnowledgeGraph,
 )->dict: # name → function: `[N, 3]` on the device → `[N]`
-    "Ways to score triples, from the released one to ours."
+    "Ways to score triples, from the released way to ours."
     tkg, on_cpu = TokenizedKG(kg, tokenizer).to(model.device), model.device.type == "cpu"
     def whole_encoder(**x): return model.encoder(**x).last_hidden_state[:, 0]
     def released(triples): return released_way(model, tokenizer, kg, triples.cpu(), tkg.max_length)
@@ -159,14 +159,14 @@ def steps(
 
 # %% ../nbs/16_bench.ipynb #84be7f04
 def _competing(kg:KnowledgeGraph, triples:np.ndarray, n:int|None, rng:np.random.Generator)->np.ndarray|None:
-    "About `n` entities, all answers of `triples` among them; None for all entities."
+    "About `n` candidate entities, including all answers of `triples`; None means all entities."
     if not n or n >= kg.n_entities: return None
     answers = np.unique(triples[:, [0, 2]])
     others = np.setdiff1d(np.arange(kg.n_entities), answers)
     return np.union1d(answers, rng.choice(others, max(0, n - len(answers)), replace=False))
 
 def _sequences(scorer:CrossEncoder, triples:np.ndarray, entities:np.ndarray|None)->Tensor: # `[N, 3]`
-    "All that a ranking of both sides has to read, as triples on the scorer's device."
+    "All sequences that a ranking of both sides reads, as triples on the scorer's device."
     texts = scorer.texts
     if entities is not None: texts = texts[scorer.text_of[torch.from_numpy(entities)].unique()]
     asked = []
@@ -180,21 +180,17 @@ def _sequences(scorer:CrossEncoder, triples:np.ndarray, entities:np.ndarray|None
 
 # %% ../nbs/16_bench.ipynb #2b99c459
 def _peak_memory(device:torch.device)->int: # bytes
-    "Of the process so far, or of the GPU's tensors."
+    "Peak memory of the process so far, or of the GPU's tensors."
     if device.type == "cuda": return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*unit
 
-def _wait():
-    "Until the GPU has done what it was told to do."
-    if torch.cuda.is_available(): torch.cuda.synchronize()
-
 def _timed(f, *args, **kwargs)->tuple[float, object]: # seconds, result
-    "Call a function and wait for the GPU."
-    _wait()
+    "Time a function call, including the GPU's work."
+    wait_for_device()
     start = time.perf_counter()
     out = f(*args, **kwargs)
-    _wait()
+    wait_for_device()
     return time.perf_counter() - start, out
 
 # %% ../nbs/16_bench.ipynb #09f3cb9d
@@ -222,7 +218,7 @@ def _lengths(tkg:TokenizedKG, asked:Tensor)->Tensor: # triples `[N, 3]` → toke
     return torch.cat([tkg.sequence_lengths(tkg.triple_parts(some)) for some in asked.split(10_000)])
 
 def reading_work(scorer:CrossEncoder, lengths:Tensor)->dict: # lengths: `[N]`
-    "How much it is to read some sequences once."
+    "Number of sequences, tokens and operations for encoding sequences of these lengths once."
     totals = {False: 0, True: 0}
     for length, n in zip(*(x.tolist() for x in lengths.unique(return_counts=True))):
         for whole in totals: totals[whole] += n*flop_per_sequence(scorer, length, whole)
@@ -230,17 +226,17 @@ def reading_work(scorer:CrossEncoder, lengths:Tensor)->dict: # lengths: `[N]`
             "flop": totals[False], "flop_of_whole_encoder": totals[True]}
 
 def _rates(precision:str, seconds:float, limits:list[dict], work:dict, flop:int)->dict:
-    "Rates of some work, and the share of the limit that was measured beside it."
+    "Rates of some work, and its share of the limit measured beside it."
     return {"precision": precision, "seconds": seconds, "sequences/s": work["sequences"]/seconds,
             "tokens/s": work["tokens"]/seconds, "FLOP/s": flop/seconds,
             "share of limit": flop/seconds/float(pd.DataFrame(limits).mean().max())}
 
 def _precision_of(way:str)->str:
-    "The one that its name says, such as \"ranked in bf16\"; fp32 if it says none."
+    "Precision that a way's name states, such as \"ranked in bf16\"; fp32 if it states none."
     return next((p for p in PRECISIONS if p in way.split()), "fp32")
 
 def _rows(measured:dict[str, tuple], work:dict, ours:str)->list[dict]:
-    """Rates of each way, compared with the released way if that was measured.
+    """Rates of each way, relative to the released way if that was measured.
 
     `measured`: way → seconds, limits, scores or None; `ours`: the precision of the way "ranked"."""
     rows, released = [], measured.get("released way")
@@ -257,8 +253,8 @@ def _rows(measured:dict[str, tuple], work:dict, ours:str)->list[dict]:
 
 # %% ../nbs/16_bench.ipynb #6c7ca176
 def _measure_ranking(scorer, kg, triples, entities, limit, progress)->tuple[float, list[dict], None]:
-    "Seconds of a ranking and the limits measured beside it; it returns no scores to compare."
-    scorer(triples[:1], "tail", np.arange(0, kg.n_entities, max(1, kg.n_entities//500))) # warm
+    "Seconds of a ranking, the limits measured beside it, and None, since it returns no scores to compare."
+    scorer(triples[:1], "tail", np.arange(0, kg.n_entities, max(1, kg.n_entities//500))) # warm up
     beside = _Beside(scorer, limit)
     seconds, _ = _timed(rank, beside, kg, triples, candidates=entities, progress=progress)
     return seconds - beside.spent, beside.limits, None
@@ -276,7 +272,7 @@ def _measure_ways(ways:dict, asked:Tensor, limit, progress)->dict[str, tuple[flo
 
 # %% ../nbs/16_bench.ipynb #ac99499c
 def _hours(measured:dict[str, tuple], work:dict, cost:dict)->dict: # cost: of `split_cost`
-    "Hours of the whole test split at the measured rates."
+    "Hours to rank the whole test split at the measured rates."
     hours = {"ours": cost["sequences"]/work["sequences"]*measured["ranked"][0]/3600}
     if "released way" in measured:
         hours["released"] = cost["released_sequences"]/work["sequences"]*measured["released way"][0]/3600
@@ -290,23 +286,23 @@ def _machine(device:torch.device)->dict:
             "cpu": {k: has[k] for k in told if k in has}}
 
 def _limit_of(device:torch.device, pool:ThreadPoolExecutor|None)->Callable[[str, float], dict]:
-    "A function that measures the limit in a precision, for some seconds."
+    "A function that measures the machine's limit in a given precision, for a given number of seconds."
     def limit(precision, seconds): return matmul_rate(device, PRECISIONS[precision], seconds, pool)
     return limit
 
 # %% ../nbs/16_bench.ipynb #ae5da43b
 def bench(
     graph:str="umls", encoder:str="minilm",
-    queries:int=16, # about; half as many test triples
-    candidates:int|None=250, # entities that compete, all answers among them; all if None
-    ours:bool=False, # leave out the other ways
-    precision:str="auto", # of our ranking; in fp32 it is measured in any case
+    queries:int=16, # approximate number; half as many test triples are ranked
+    candidates:int|None=250, # entities that compete, including all answers; all if None
+    ours:bool=False, # skip the other ways
+    precision:str="auto", # of our ranking; fp32 is always measured too
     seed:int=0, progress:bool=True,
 )->dict: # can be written as JSON
     "Measure ranking against the machine's matrix products and against the released way."
     torch.manual_seed(seed)
     kg, rng = load_kg(graph), np.random.default_rng(seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(own_device())
     model, tokenizer = new_model(encoder, kg.n_relations)
     scorer = CrossEncoder(model.to(device).eval(), TokenizedKG(kg, tokenizer), precision=precision)
     triples = sample_triples(kg.test, max(1, queries//2), rng)
@@ -332,7 +328,7 @@ def bench(
 
 # %% ../nbs/16_bench.ipynb #831e03de
 def _table(ways:list[dict])->str:
-    "Rates of each way, rounded."
+    "Table of the rates of each way, rounded."
     shown = pd.DataFrame(ways).set_index("way")
     shown["GFLOP/s"] = shown["FLOP/s"]/1e9
     shown = shown.drop(columns=["FLOP/s", "largest difference"], errors="ignore")
@@ -341,19 +337,19 @@ def _table(ways:list[dict])->str:
     return shown.to_string(formatters={k: f"{{:,.{d}f}}".format for k, d in digits.items()})
 
 def _limits(found:dict)->list[str]:
-    "A line on the limit beside each of our ways."
+    "One line for each of our ways, with the limit measured beside it."
     lines = []
     for row in found["ways"]:
         if row["way"].split()[0] not in ("ranked", "ours"): continue
         beside = pd.DataFrame(found["limits"][row["way"]]).mean()
         rates = ", ".join(f"{rate/1e9:,.0f} GFLOP/s {how}" for how, rate in beside.items())
-        precision = row.get("precision", found["precision"]) # rows of old files have none
+        precision = row.get("precision", found["precision"]) # rows of old files lack it
         lines.append(f"limit, 4096 × 384 × 1536 products in {precision} beside \"{row['way']}\": {rates}")
     return lines
 
 # %% ../nbs/16_bench.ipynb #d3ebb101
 def _whole_split(found:dict)->list[str]:
-    "Lines on what was measured of a ranking only."
+    "Lines that only ranking has: peak memory and the cost of the whole test split."
     split, hours = found["test_split"], found["test_split"]["hours"]
     lines = [
         f"peak memory of ranking: {found['peak_memory']/2**20:,.0f} MiB",
@@ -365,7 +361,7 @@ def _whole_split(found:dict)->list[str]:
     return lines
 
 def report(found:dict)->str: # of `bench` or `bench_training`
-    "A benchmark as a text with a table."
+    "Format the results of a benchmark as text with a table."
     ranking, machine = "test_split" in found, found["machine"]
     units = [unit for unit in ("amx_bf16", "avx512_bf16") if machine.get("cpu", {}).get(unit)]
     if ranking: did = f"{found['triples']} test triples on both sides, {found['candidates']:,} candidates"
@@ -378,24 +374,24 @@ def report(found:dict)->str: # of `bench` or `bench_training`
     return "\n".join(lines + (_whole_split(found) if ranking else []))
 
 # %% ../nbs/16_bench.ipynb #60ac6120
-_WARM = 2 # steps that are not counted
+_WARM = 2 # warm-up steps, not counted
 
 class _Clock(TrainerCallback):
-    "Seconds of each step, and the machine's limit after it."
+    "Record the seconds of each step, and the machine's limit after it."
     def __init__(self, limit, precision:str): # limit: of `_limit_of`
         self.limit, self.precision = limit, precision
         self.seconds, self.limits = [], []
         self.begun = time.perf_counter()
 
     def on_step_end(self, *args, **kwargs):
-        _wait()
+        wait_for_device()
         self.seconds.append(time.perf_counter() - self.begun)
         self.limits.append(self.limit(self.precision, 0.1))
         self.begun = time.perf_counter()
 
 # %% ../nbs/16_bench.ipynb #84f0c352
 def _naive_loop(kg:KnowledgeGraph, tasks:str, hp:Hyperparameters, steps:int, clock:_Clock)->list[dict]:
-    "Train by a plain loop."
+    "Train with a naive PyTorch loop; returns a record of each step."
     _, _, schedule = prepare_training(kg, tasks, hp)
     set_seed(hp.seed)
     model = new_model(hp.encoder, kg.n_relations, tasks)[0].to(own_device()).train()
@@ -420,7 +416,7 @@ def _naive_loop(kg:KnowledgeGraph, tasks:str, hp:Hyperparameters, steps:int, clo
 
 # %% ../nbs/16_bench.ipynb #a9806d88
 def _our_loop(kg:KnowledgeGraph, tasks:str, hp:Hyperparameters, steps:int, clock:_Clock)->list[dict]:
-    "Train as `train` does, without a dev sample and without checkpoints."
+    "Train as `train` does, without a dev sample or checkpoints; returns a record of each step."
     set_seed(hp.seed)
     model, _, schedule = prepare_training(kg, tasks, hp)
     with TemporaryDirectory() as folder:
@@ -434,8 +430,8 @@ def _our_loop(kg:KnowledgeGraph, tasks:str, hp:Hyperparameters, steps:int, clock
 # %% ../nbs/16_bench.ipynb #9226276c
 def bench_training(
     graph:str="wn18rr", encoder:str="minilm", tasks:str="lp+rp+rr",
-    batches:int=12, # that are counted
-    precision:str="auto", # of our training; in fp32 it is measured in any case
+    batches:int=12, # timed, after the warm-up steps
+    precision:str="auto", # of our training; fp32 is always measured too
     seed:int=0,
 )->dict: # can be written as JSON
     "Measure training against the machine's matrix products and against a naive loop in fp32."
@@ -467,7 +463,7 @@ def bench_training(
 def bench_graph(
     run:Run|Path|str, # of a graph model, or its folder
 )->dict: # can be written as JSON
-    "Rank a test split by our engine and by PyKEEN's evaluator. Raises `DataError` for a run of another kind."
+    "Rank a test split with our engine and PyKEEN's evaluator. Raises `DataError` for runs of another kind."
     run = load_run(run)
     if run.kind != "graph model":
         raise DataError(f"{run.folder} is no run of a graph model; bench measures language models")

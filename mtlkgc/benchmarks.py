@@ -18,7 +18,8 @@ from .tables import ENDINGS, from_table, read_file
 
 # %% ../nbs/01_benchmarks.ipynb #9fa33491
 _THEIRS = ("umls", "nations", "kinships")
-PACKAGED = {"countries": ("mtlkgc", "graphs"), **dict.fromkeys(_THEIRS, ("pykeen", "datasets"))} # and folder
+# name → package, and the folder in it
+PACKAGED = {"countries": ("mtlkgc", "graphs"), **dict.fromkeys(_THEIRS, ("pykeen", "datasets"))}
 
 def need_pykeen(what:str):
     "Raises `DataError` if PyKEEN is not installed."
@@ -26,14 +27,14 @@ def need_pykeen(what:str):
     raise DataError(f"{what} comes with PyKEEN, which is not installed: pip install \"mtlkgc[graph]\"")
 
 def read_packaged(name:str)->KnowledgeGraph:
-    "A key of `PACKAGED`, from the files inside this package or PyKEEN's."
+    "Read a graph of `PACKAGED` from the files inside this package or PyKEEN's."
     package, folder = PACKAGED[name]
     if package == "pykeen": need_pykeen(f"the graph {name!r}")
     return read_folder(Path(find_spec(package).origin).parent/folder/name, name, {"name": name})
 
 # %% ../nbs/01_benchmarks.ipynb #d96b0071
 def read_pykeen(name:str)->KnowledgeGraph:
-    "Any other dataset that PyKEEN knows by name; it may download it."
+    "Load a dataset of PyKEEN by name; PyKEEN may download it. Raises `DataError` for unknown names."
     need_pykeen(f"the graph {name!r}")
     from pykeen.datasets import dataset_resolver
     try: data = dataset_resolver.lookup(name)()
@@ -49,7 +50,7 @@ _GITHUB = "https://raw.githubusercontent.com/"
 _KGBERT = _GITHUB + "yao8839836/kg-bert/62b76ed5652bf3da5a355cbe9c1109f58290756f/data/"
 _STAR = _GITHUB + "wangbo9719/StAR_KGC/dc5ee80bef1320e329e8ff0d27fb24497ced6dda/StAR/data/"
 
-_WN18RR = { # for each file its address and the hash of its content
+_WN18RR = { # file → URL, and the hash of its content
     "train.tsv": (
         _KGBERT + "WN18RR/train.tsv",
         "328be176010cc13057da5d3bcafabb256d3b1d22ce9ce96e268c65f29dda6c5b"),
@@ -96,19 +97,19 @@ def content_hash(lines:list[str])->str:
     return hashlib.sha256("\n".join(sorted(set(lines))).encode()).hexdigest()
 
 def _lines(path:Path|str)->list[str]:
-    "Lines of a file that are not blank, stripped."
+    "Non-blank lines of a file, stripped."
     return [l.strip() for l in Path(path).read_text(encoding="utf-8").split("\n") if l.strip()]
 
 # %% ../nbs/01_benchmarks.ipynb #dd242e8d
-_STAR_TEXT = "-entity2text-new.txt" # how the address of a text of StAR ends
+_STAR_TEXT = "-entity2text-new.txt" # ending of the URLs of texts of StAR
 
 def _prepared(
     lines:list[str], # as downloaded
-    file:str, # which file of the benchmark they become
+    file:str, # the benchmark's file that they become
     url:str,
-    in_kg:set[str], # ids of entities that triples have
+    in_kg:set[str], # ids of entities in triples
 )->list[str]:
-    "Texts of the graph's own entities, in KG-BERT's form."
+    "Convert lines to KG-BERT's format, and drop texts of entities that are not in the graph."
     if file in ("entity2text.txt", "entity2name.txt"):
         lines = [l for l in lines if l.split("\t")[0] in in_kg]
     if not url.endswith(_STAR_TEXT): return lines
@@ -117,7 +118,7 @@ def _prepared(
 
 # %% ../nbs/01_benchmarks.ipynb #5784e6ee
 def _download(url:str, folder:str, file:str, otherwise:str)->list[str]:
-    "Lines of a file from the web. Raises `DataError` that says what to do otherwise."
+    "Download a file and return its lines. Raises `DataError` that ends with the hint `otherwise`."
     import pooch
     pooch.get_logger().setLevel("WARNING")
     try: path = pooch.retrieve(url, None, fname=file, path=folder, progressbar=sys.stderr.isatty())
@@ -127,9 +128,9 @@ def _download(url:str, folder:str, file:str, otherwise:str)->list[str]:
 # %% ../nbs/01_benchmarks.ipynb #944fada1
 def fetch(
     name:str, # key of `BENCHMARKS`
-    cache:Path|str, # the benchmark's folder is made inside
+    cache:Path|str, # folder in which the benchmark's folder is made
 )->Path: # the folder
-    "Download a benchmark once. Raises `DataError` if content does not match its pin; nothing is kept then."
+    "Download a benchmark once. Raises `DataError`, and keeps nothing, if a content hash does not match."
     folder_name, files = BENCHMARKS[name]
     folder = Path(cache)/folder_name
     if folder.is_dir(): return folder
@@ -147,12 +148,14 @@ def fetch(
                 raise DataError(f"{url} does not hold what it should "
                                 f"(content hash {found}, expected {pin}); nothing was kept")
             (done/file).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        done.rename(folder)
+        try: done.rename(folder)
+        except OSError:
+            if not folder.is_dir(): raise # otherwise another process was faster
     return folder
 
 # %% ../nbs/01_benchmarks.ipynb #c3b4d287
 def _read_benchmark(name:str)->KnowledgeGraph: # a key of `BENCHMARKS`
-    "A benchmark from `MTLKGC_DATA` or the cache, its triples sorted; other files are noted."
+    "Benchmark from `MTLKGC_DATA` or the cache, triples sorted; missing or changed files are noted."
     data = os.environ.get("MTLKGC_DATA")
     folder_name, files = BENCHMARKS[name]
     folder = Path(data or "")/folder_name
@@ -167,7 +170,7 @@ def _read_benchmark(name:str)->KnowledgeGraph: # a key of `BENCHMARKS`
     return kg
 
 def _by_name(name:str|Path)->KnowledgeGraph:
-    "A graph that is somewhere: in PyKEEN, in a cache, in a folder or in a file."
+    "Load a graph that is packaged, a benchmark, a folder, a file or a dataset of PyKEEN."
     key, path = str(name).lower(), Path(name)
     if key in PACKAGED: return read_packaged(key)
     if key in BENCHMARKS: return _read_benchmark(key)
@@ -179,14 +182,14 @@ def _by_name(name:str|Path)->KnowledgeGraph:
     return read_pykeen(str(name))
 
 def load_kg(
-    name:str|Path|pd.DataFrame|list, # a benchmark, a folder, a .csv or .nt file, PyKEEN's dataset; or triples
-    subgraph:int|None=None, # keep only so many entities, see `KnowledgeGraph.subgraph`
+    name:str|Path|pd.DataFrame|list, # benchmark, folder, .csv or .nt file, dataset of PyKEEN; or triples
+    subgraph:int|None=None, # maximal number of entities, see `KnowledgeGraph.subgraph`
     seed:int=0, # of the subgraph
-    names_only:bool=False, # entities are read by their names, without descriptions
+    names_only:bool=False, # entity texts are the names, without descriptions
 )->KnowledgeGraph:
     """Load a knowledge graph.
 
-    Raises `DataError` if there is no such graph or its files are malformed, `ValueError` for bad numbers."""
+    Raises `DataError` if the graph does not exist or is malformed, `ValueError` for invalid arguments."""
     check_values(name=name, subgraph=subgraph, seed=seed)
     kg = _by_name(name) if isinstance(name, (str, Path)) else from_table(name)
     if names_only:
@@ -195,13 +198,13 @@ def load_kg(
 
 # %% ../nbs/01_benchmarks.ipynb #6df6fba5
 def load_again(
-    source:dict, # keyword arguments of `load_kg`, as written down
-    then:str, # the fingerprint, as written down
-    since:str, # what has happened to the graph, for the message
+    source:dict, # keyword arguments of `load_kg`, as saved
+    then:str, # the fingerprint, as saved
+    since:str, # what the graph was used for, such as "umls_lp was trained", for the error
 )->KnowledgeGraph:
-    """Load the graph that was used before, and no other.
+    """Load a graph again and check that its fingerprint is the same.
 
-    Raises `DataError` if what can be loaded today is another one, without telling what that holds."""
+    Raises `DataError` if it has changed or cannot be read any more; the message quotes no content."""
     try: kg = load_kg(**source)
     except TypeError:
         raise DataError(f"{source!r}, written down when {since}, names no graph; one that was in memory "

@@ -30,7 +30,7 @@ CONTRAST = dict(warmup=0.05, clip=5., weight_decay=1e-4, evaluations=0) # of bot
 def training_steps(
     out:Path, encoder:str="minilm",
 )->dict[str, dict]: # folder in `out` → arguments of `train`
-    "The trainings of `best`, in their order."
+    "Trainings of language models in `best`, in order."
     first, second = str(out/"retriever-1"), str(out/"retriever")
     return {
         "retriever-1": dict(tasks="cl", encoder=encoder, epochs=2, lr=3e-4, **CONTRAST),
@@ -41,20 +41,20 @@ def training_steps(
 # %% ../nbs/16a_best.ipynb #9e1b0a09
 def complex_work(
     kg:KnowledgeGraph,
-)->int: # operations
-    "What training a ComplEx by its preset multiplies."
+)->int: # floating-point operations
+    "Operations to train ComplEx with its preset."
     s = settings(kg, "complex")
-    real = 2*s.model_kwargs["embedding_dim"] # numbers of an entity
+    real = 2*s.model_kwargs["embedding_dim"] # real numbers per entity
     return 3*2*count_queries(kg.train)*kg.n_entities*real*s.epochs
 
 # %% ../nbs/16a_best.ipynb #9e1b0a23
 def nbfnet_work(
     kg:KnowledgeGraph, steps:int=10,
-)->tuple[float, float]: # operations, seconds
-    "What training an NBFNet by its preset takes, by its first steps."
+)->tuple[float, float]: # floating-point operations, seconds
+    "Cost of training NBFNet with its preset, extrapolated from its first steps."
     with TemporaryDirectory() as d:
         def take(n): return train_nbfnet(kg, f"{d}/{n}", progress=False, max_steps=n, evaluations=0)
-        with FlopCounterMode(display=False) as counted: take(1) # and a GPU is ready then
+        with FlopCounterMode(display=False) as counted: take(1) # also warms up a GPU
         seconds = take(steps).said("selection")[-1]["seconds"]
     n = nbfnet_settings(kg).max_steps
     return counted.get_total_flops()*n, seconds*n/steps
@@ -62,8 +62,8 @@ def nbfnet_work(
 # %% ../nbs/16a_best.ipynb #9e1b0a22
 def effort(
     kg:KnowledgeGraph, encoder:str="minilm", shortlist:int=20,
-)->pd.DataFrame: # a row a step: `million tokens`, `PFLOP`, `minutes`
-    "What `best` is going to read and multiply, and about how long that takes on this machine."
+)->pd.DataFrame: # one row per step: `million tokens`, `PFLOP`, `minutes`
+    "Tokens, operations and approximate minutes of each step of `best` on this machine."
     device = torch.device(own_device())
     precision = resolve_precision("auto", device)
     model, _, schedule = prepare_training(kg, "ls", hyperparameters(encoder=encoder))
@@ -72,7 +72,7 @@ def effort(
     tkg, scorer = schedule.tkg, CrossEncoder(model, schedule.tkg)
     for step, how in training_steps(Path(), encoder).items():
         tasks, n = how.pop("tasks"), how.pop("max_steps", np.inf)
-        how |= {"encoder": encoder, "negatives_from": None, "hard": None} # not there yet, and read alike
+        how |= {"encoder": encoder, "negatives_from": None, "hard": None} # not made yet; the cost is the same
         schedule = make_schedule(kg, tkg, tasks, hyperparameters(**how))
         work = reading_work(scorer, schedule[0]["attention_mask"].sum(1))
         n, times = min(n, len(schedule)), 4 if work["tokens"] > READ_AT_ONCE else 3
@@ -91,7 +91,7 @@ def effort(
 
 # %% ../nbs/16a_best.ipynb #9e1b0a14
 def _differs(run:Run, kg:KnowledgeGraph, how:dict)->list[str]:
-    "What a finished step was made with otherwise; of a path, its last part counts, as folders may be moved."
+    "Settings in which a finished step differs; of paths, the last part is compared, since folders may move."
     def last(x): return Path(os.fspath(x) if isinstance(x, os.PathLike) else str(x)).name
     other = [k for k, v in how.items() if k in run.what and last(run.what[k]) != last(v)]
     members = [last(m["run"]) for m in run.what.get("members", [])]
@@ -100,12 +100,12 @@ def _differs(run:Run, kg:KnowledgeGraph, how:dict)->list[str]:
 
 def best(
     kg:KnowledgeGraph,
-    out:Path|str, # a folder for the folders of all runs
+    out:Path|str, # folder for the run folders of all steps
     encoder:str="minilm", # as for `train`
-    shortlist:int=20, # of the retriever's candidates, that the reader reads
+    shortlist:int=20, # best candidates of the ensemble `found` that the reader re-scores
     progress:bool=True,
 )->Rankings: # of the test split
-    """Train, add up and rank all that this project does best; goes on where an earlier call stopped.
+    """Train the models of the recipe, combine them and rank test; continues where an earlier call stopped.
 
     Raises `DataError` if `out` holds runs of other graphs or settings."""
     out = Path(out)

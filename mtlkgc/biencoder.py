@@ -25,11 +25,11 @@ from .text import TokenizedKG
 
 # %% ../nbs/06a_biencoder.ipynb #4854fba9
 class BiEncoder(Scorer):
-    "A scorer that compares a query's vector with one of each entity, by the weights that the model has now."
+    "A scorer that compares a query's vector with each entity's, with the model's current weights."
     def __init__(
         self, model:MtlkgcModel, tkg:TokenizedKG,
-        precision:str="fp32", # of the encoder, or "auto"; vectors and scores are fp32
-        keep:Path|None=None, # file for the entities' vectors, used again while model and texts stay the same
+        precision:str="fp32", # of the encoder: a key of `PRECISIONS` or "auto"; vectors and scores are fp32
+        keep:Path|None=None, # file for the entity vectors, reused while model and texts are unchanged
     ):
         self.cross, self.keep = CrossEncoder(model, tkg, precision=precision), keep
         self.model, self.device, self.precision = self.cross.model, self.cross.device, self.cross.precision
@@ -45,7 +45,7 @@ class BiEncoder(Scorer):
     def entities(self)->Tensor: return self._read_entities() # `[T, H]`
 
     def vector(self, **inputs)->Tensor: # `[B, L]`, all of one length → `[B, H]`
-        "What is kept of a batch of sequences."
+        "Vectors of a batch of sequences, normalised to length one."
         mask = torch.ones_like(inputs["input_ids"])
         return F.normalize(self.task.pool(self.hidden(**inputs), mask).float(), dim=1)
 
@@ -57,19 +57,19 @@ class BiEncoder(Scorer):
 # %% ../nbs/06a_biencoder.ipynb #f55c3dce
 @patch
 def _made_from(self:BiEncoder)->str: # 64 hexadecimal digits
-    "Hash of all that the entities' vectors depend on."
+    "SHA-256 of everything that the entity vectors depend on."
     h = hashlib.sha256(f"{self.precision} {self.task.text_length} {self.tkg.max_length}".encode())
     for x in (*self.model.state_dict().values(), self.tkg.tokens, self.tkg.lengths):
         h.update(x.cpu().contiguous().flatten().view(torch.uint8).numpy())
     return h.hexdigest()
 
 @patch
-def _read_entities(self:BiEncoder)->Tensor:
-    "The entities' vectors, from the file or read anew."
+def _read_entities(self:BiEncoder)->Tensor: # `[T, H]`
+    "Entity vectors, loaded from the file or else computed and saved."
     if not self.keep: return self.read(self.cross.texts[:, None])
     made_from = self._made_from()
     if self.keep.is_file():
-        with suppress(OSError, SafetensorError), safe_open(self.keep, "pt") as f: # if damaged, made again
+        with suppress(OSError, SafetensorError), safe_open(self.keep, "pt") as f: # a damaged file is replaced
             if (f.metadata() or {}).get("made_from") == made_from:
                 return f.get_tensor("entities").to(self.device)
     vectors = self.read(self.cross.texts[:, None])
@@ -81,7 +81,7 @@ def _read_entities(self:BiEncoder)->Tensor:
 # %% ../nbs/06a_biencoder.ipynb #532a5ae4
 @patch
 def queries(self:BiEncoder, queries:Tensor, side:str)->Tensor: # `[Q, 3]` → `[Q, H]`
-    "Vectors of queries for a tail or a head."
+    "Vectors of tail or head queries."
     relation = self.tkg.n_entities + queries[:, 1] + (self.tkg.n_relations if side == "head" else 0)
     return self.read(torch.stack([queries[:, GIVEN[side][0]], relation], 1))
 
@@ -113,10 +113,10 @@ def __call__(
 @patch
 def with_(
     self:BiEncoder,
-    heads:str|None=None, # "cl", or heads that read in full such as "lp+rp"; None: as they are
-    precision:str|None=None, # of the encoder; None: as it is
+    heads:str|None=None, # "cl", or cross-encoder heads such as "lp+rp"; None: unchanged
+    precision:str|None=None, # of the encoder; None: unchanged
 )->Scorer:
-    "A scorer with the same model. Raises `ValueError` for heads not learned, or that do not add up."
+    "A scorer with the same model. Raises `ValueError` for heads not learned, or that cannot be combined."
     if not heads or parse_tasks(heads) == self.heads:
         return self if precision in (None, self.precision) else BiEncoder(self.model, self.tkg, precision)
     if self.task.name in parse_tasks(heads):
@@ -125,7 +125,7 @@ def with_(
     return self.cross.with_(heads, precision)
 
 def scorer_of(model:MtlkgcModel, tkg:TokenizedKG, precision:str="fp32", keep:Path|None=None)->Scorer:
-    "The scorer of the task that ranks candidates in the model's mix."
+    "The scorer for the task that ranks candidates in the model's mix: bi-encoder or cross-encoder."
     first = TASKS[scoring_task(parse_tasks(model.config.tasks))]
     if first.contrasts: return BiEncoder(model, tkg, precision, keep)
     return CrossEncoder(model, tkg, precision=precision)
@@ -133,8 +133,8 @@ def scorer_of(model:MtlkgcModel, tkg:TokenizedKG, precision:str="fp32", keep:Pat
 # %% ../nbs/06a_biencoder.ipynb #6cecb502
 @patch
 def with_entities(
-    self:CrossEncoder, texts:list[str], # of entities that the graph does not have
-)->CrossEncoder: # which numbers them from `E` on
+    self:CrossEncoder, texts:list[str], # of entities that are not in the graph
+)->CrossEncoder: # the new entities are numbered from `E` on
     "A scorer with the same model and more entities. Raises `DataError` for an empty text."
     tkg = self.tkg.with_entities(texts)
     other = CrossEncoder(self.model, tkg, self.token_budget, self.precision)
@@ -143,8 +143,8 @@ def with_entities(
 
 @patch
 def with_entities(
-    self:BiEncoder, texts:list[str], # of entities that the graph does not have
-)->BiEncoder: # which numbers them from `E` on
+    self:BiEncoder, texts:list[str], # of entities that are not in the graph
+)->BiEncoder: # the new entities are numbered from `E` on
     "A scorer with the same model and more entities. Raises `DataError` for an empty text."
     other = copy.copy(self)
     other.cross = self.cross.with_entities(texts)

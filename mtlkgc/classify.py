@@ -25,7 +25,7 @@ from .tasks import TASKS
 
 # %% ../nbs/12a_classify.ipynb #15d726a5
 def _read_once(scorer:CrossEncoder, triples:np.ndarray)->np.ndarray: # `[N, 3]` → `[N]`
-    "The evidence of a cross-encoder's heads for each triple."
+    "Summed evidence of a cross-encoder's heads for each triple."
     asked = torch.from_numpy(triples).to(scorer.device)
     found = 0.
     for task in map(TASKS.get, scorer.heads):
@@ -37,7 +37,7 @@ def triple_scores(
     scorer:Scorer,
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
 )->np.ndarray: # `[N]` fp64, higher is more plausible
-    "Scores of triples: what a cross-encoder reads in each, or the mean over both sides."
+    "Scores of triples: the evidence of a cross-encoder; for other scorers, the mean over both sides."
     if isinstance(scorer, CrossEncoder): return _read_once(scorer, triples)
     found = np.zeros(len(triples))
     for side, rows in query_blocks(kg, triples, sequences=scorer.block):
@@ -50,21 +50,21 @@ def triple_scores(
 # %% ../nbs/12a_classify.ipynb #8237af77
 def corrupted(
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
-    splits:tuple[str, ...]=CHOOSING, # whose triples are known to be true
+    splits:tuple[str, ...]=CHOOSING, # splits whose triples are known to be true
     seed:int=0,
 )->np.ndarray: # `[N, 3]`
-    "A triple with another head or tail for each, which is not known to be true."
+    "Corrupt the head or tail of each triple, so that the result is not known to be true."
     return NegativeSampler(kg, 1, splits)(triples, np.random.default_rng(seed))[:, 0]
 
 def labelled(true:np.ndarray, false:np.ndarray)->tuple[np.ndarray, np.ndarray]: # `[2N, 3]`, `[2N]` bool
-    "True triples and then false ones, and which is which."
+    "True triples followed by false ones, and their labels."
     return np.concatenate([true, false]), np.arange(len(true) + len(false)) < len(true)
 
 # %% ../nbs/12a_classify.ipynb #6a38ca7a
 def best_threshold(
     probability:np.ndarray, labels:np.ndarray, # `[N]`, and `[N]` bool
 )->float:
-    "The threshold with the best accuracy; of equally good ones that nearest to one half."
+    "Threshold with the best accuracy; of tied ones, the nearest to one half."
     order = np.argsort(probability)
     p, true = probability[order], labels[order]
     values, first = np.unique(p, return_index=True)
@@ -78,17 +78,17 @@ def best_threshold(
 
 @dataclass
 class Classifier:
-    "What a scorer's scores mean."
+    "Platt scaling of a scorer's scores, and a threshold for each relation."
     slope:float
     intercept:float
-    thresholds:dict[str, float] # relation → probability; "all" serves relations that are not named
+    thresholds:dict[str, float] # relation → probability; "all" is for relations not listed
 
     def probability(self, scores:np.ndarray)->np.ndarray: # `[N]` → `[N]`
-        "How probable triples are, where as many are true as false."
+        "Probability that each triple is true, given as many true triples as false ones."
         return 1/(1 + np.exp(-(self.slope*scores + self.intercept)))
 
     def verdict(self, probability:np.ndarray, relations:list[str])->np.ndarray: # `[N]`, `N` ids → `[N]` bool
-        "Which triples are called true."
+        "Whether each triple is classified as true."
         return probability >= np.array([self.thresholds.get(r, self.thresholds["all"]) for r in relations])
 
 # %% ../nbs/12a_classify.ipynb #0ecec63b
@@ -103,9 +103,9 @@ def _logistic(scores:np.ndarray, labels:np.ndarray)->tuple[float, float]: # `[N]
 def fit_classifier(
     scores:np.ndarray, labels:np.ndarray, # `[N]`, and `[N]` bool
     relations:list[str], # `N` ids
-    least:int=10, # true triples of a relation with a threshold of its own
+    least:int=10, # minimum number of true triples for a relation to get its own threshold
 )->Classifier:
-    "What scores mean, by triples that are known to be true or false."
+    "Fit a classifier on scores of labelled triples."
     c = Classifier(*_logistic(scores, labels), {})
     p, relations = c.probability(scores), np.array(relations)
     c.thresholds["all"] = best_threshold(p, labels)
@@ -117,7 +117,7 @@ def fit_classifier(
 # %% ../nbs/12a_classify.ipynb #97bbe3a0
 @patch
 def classifier(self:Run)->Classifier:
-    "What the scores of a run mean; fitted on dev once, and saved. Raises `DataError` if there is no dev."
+    "Classifier of a run, fitted on dev once and saved. Raises `DataError` if dev has too few triples."
     file, config = self/"classifier.json", config_hash(self.config)
     if not file.is_file():
         with locked(self.folder): self._fit_classifier(file, config)
@@ -127,7 +127,7 @@ def classifier(self:Run)->Classifier:
     raise DataError(f"{file} is of another run; delete it, and it is fitted again")
 
 def fitting_triples(kg:KnowledgeGraph)->np.ndarray: # `[n, 3]`
-    "Dev triples that tell what scores mean: all if some are labelled false, else those that chose nothing."
+    "Dev triples to fit a classifier on: all if dev has labelled false triples, else dev's fitting half."
     dev = kg.dev if kg.false.get("dev") is not None else halves_of_dev(kg)["fit"]
     if len(dev) < 2: raise DataError(f"{kg.name} has too few dev triples to tell what scores mean")
     return dev
@@ -147,10 +147,10 @@ def _fit_classifier(self:Run, file:Path, config:str, most:int=1000):
 
 # %% ../nbs/12a_classify.ipynb #56c00631
 def _numbers(
-    kg:KnowledgeGraph, triples, # `N` of ids or names
-    places:list[str]|None=None, # where each stands, for a message
+    kg:KnowledgeGraph, triples, # `N` triples of ids or names
+    places:list[str]|None=None, # location of each triple, for error messages
 )->np.ndarray: # `[N, 3]`
-    "Triples as numbers. Raises `DataError` for what the graph does not have."
+    "Triples as entity and relation numbers. Raises `DataError` for unknown entities and relations."
     entities = {e: i for i, e in enumerate(kg.entities)}
     relations = {r: i for i, r in enumerate(kg.relations)}
     def number(known, find, wanted):
@@ -172,7 +172,7 @@ def classify(
     self:Run,
     triples:list[tuple[str, str, str]]|np.ndarray, # ids or names; or numbers, `[N, 3]`
 )->pd.DataFrame: # `head`, `relation`, `tail`, `score`, `probability`, `predicted`
-    "Is each triple true? Raises `DataError` for what the graph does not have."
+    "Classify triples as true or false. Raises `DataError` for unknown entities and relations."
     kg, c = self.kg, self.classifier()
     rows = triples if isinstance(triples, np.ndarray) else _numbers(kg, triples)
     table = pd.DataFrame(kg.ids(rows), columns=["head", "relation", "tail"])
@@ -184,7 +184,7 @@ def classify(
 def _judged(rows:pd.DataFrame)->dict:
     from sklearn.metrics import accuracy_score, average_precision_score, f1_score, roc_auc_score
     label, p = rows.label, rows.probability
-    both = label.nunique() == 2 # the last two compare true triples with false ones
+    both = label.nunique() == 2 # the last two metrics need true and false triples
     return {"accuracy": accuracy_score(label, rows.predicted),
             "F1": f1_score(label, rows.predicted, zero_division=0),
             "ROC-AUC": roc_auc_score(label, p) if both else math.nan,
@@ -192,9 +192,9 @@ def _judged(rows:pd.DataFrame)->dict:
             "true": int(label.sum()), "false": int((~label).sum())}
 
 def judge(
-    table:pd.DataFrame, # as from `Run.classify`, and `label`, bool
-)->pd.DataFrame: # rows "all", and each relation, the most frequent first
-    "How often a classifier is right."
+    table:pd.DataFrame, # as from `Run.classify`, with a bool column `label`
+)->pd.DataFrame: # row "all", then one row per relation, the most frequent first
+    "Metrics of a classifier, over all triples and per relation."
     by_relation = {r: _judged(rows) for r, rows in table.groupby("relation")}
     frequent = sorted(by_relation, key=lambda r: -by_relation[r]["true"] - by_relation[r]["false"])
     return pd.DataFrame({"all": _judged(table), **{r: by_relation[r] for r in frequent}}).T.astype(
@@ -204,8 +204,8 @@ def judge(
 def reliability(
     probability:np.ndarray, labels:np.ndarray, # `[N]`, and `[N]` bool
     bins:int=10, # of equal width
-)->pd.DataFrame: # a row for each bin that is not empty: mean `probability`, share `true`, `n`
-    "How often triples are true that get a certain probability."
+)->pd.DataFrame: # one row per non-empty bin: mean `probability`, share `true`, `n`
+    "Share of true triples in each bin of predicted probability."
     bin = np.minimum((probability*bins).astype(int), bins - 1)
     rows = pd.DataFrame({"probability": probability, "true": labels, "n": 1}).groupby(bin)
     return rows.agg({"probability": "mean", "true": "mean", "n": "sum"}).rename_axis("bin")
@@ -217,11 +217,11 @@ def calibration_error(probability:np.ndarray, labels:np.ndarray, bins:int=10)->f
 
 # %% ../nbs/12a_classify.ipynb #9ba2717a
 def first_wrong(
-    kg:KnowledgeGraph, rows:pd.DataFrame, # of saved `Rankings`, whose candidates are filtered
+    kg:KnowledgeGraph, rows:pd.DataFrame, # of saved `Rankings`, with filtered candidates
 )->np.ndarray: # `[N, 3]`
-    """Each ranked triple with the best candidate that is not its answer in the answer's place.
+    """Each ranked triple with its answer replaced by the best wrong candidate.
 
-    Raises `DataError` where all others are answers, too."""
+    Raises `DataError` if a row has no wrong candidate."""
     asked = [list(x) for x in rows[["head", "relation", "tail"]].itertuples(index=False)]
     for triple, side, top in zip(asked, rows.side, rows.top_candidates):
         answer = triple[ANSWER[side]]
@@ -234,7 +234,7 @@ def first_wrong(
 def read_triples(
     path:Path|str, kg:KnowledgeGraph,
 )->tuple[np.ndarray, np.ndarray|None]: # `[N, 3]`, and `[N]` bool if there are labels
-    "Triples of ids or names, with labels or without. Raises `DataError` with file and line."
+    "Read triples of ids or names, with or without labels. Raises `DataError` with file and line."
     try: rows, labels, places = read_labelled(path)
     except OSError as e: raise DataError(f"{path} could not be read ({e.strerror})") from None
     if not rows: raise DataError(f"{path} holds no triple")
@@ -242,7 +242,7 @@ def read_triples(
 
 # %% ../nbs/12a_classify.ipynb #6a6be555
 def _lines_done(part:Path)->int:
-    "Whole lines of a begun file; a line that was cut off is dropped."
+    "Number of complete lines of a partial file; truncates an incomplete last line."
     if not part.is_file(): return 0
     text = part.read_bytes()
     os.truncate(part, text.rfind(b"\n") + 1)
@@ -250,7 +250,7 @@ def _lines_done(part:Path)->int:
 
 @patch
 def _append(self:Run, part:Path, triples:np.ndarray, labels:np.ndarray|None, header:bool):
-    "Classify some triples, and write them to the end of a file."
+    "Classify some triples and append the results to a file."
     table = self.classify(triples)
     if labels is not None: table["label"] = labels
     with open(part, "a", encoding="utf-8", newline="") as f:
@@ -259,12 +259,12 @@ def _append(self:Run, part:Path, triples:np.ndarray, labels:np.ndarray|None, hea
 @patch
 def classify_file(
     self:Run,
-    path:Path|str, # of triples, see `read_triples`
-    out:Path|str, # a tab-separated file to write
+    path:Path|str, # file of triples, see `read_triples`
+    out:Path|str, # tab-separated file to write
     block:int=2000, # triples at a time
     progress:bool=True,
 )->pd.DataFrame: # as from `Run.classify`, and `label` if there are labels
-    "Classify all triples of a file, or go on. Raises `DataError` for malformed ones, or if `out` is there."
+    "Classify the triples of a file, or resume. Raises `DataError` for malformed ones, or if `out` exists."
     out = Path(out)
     if out.exists(): raise DataError(f"{out} is there already; choose another name, or delete it")
     triples, labels = read_triples(path, self.kg)

@@ -15,13 +15,13 @@ from typer.core import TyperGroup
 
 # %% ../nbs/17_cli.ipynb #6e8f4e97
 def _plain(line:str)->str:
-    "A line without anything that a terminal obeys, see `printable`."
+    "Escape the characters of a line that could control a terminal, see `printable`."
     if line.isprintable(): return line
     from mtlkgc.data import printable # takes a second to import
     return printable(line)
 
 class _Plain:
-    "A stream that writes names of a graph as they are, and neither obeys them nor fails at them."
+    "Stream that writes text as it is, but escapes control characters and those that its encoding lacks."
     def __init__(self, stream): self.stream = stream
     def __getattr__(self, name): return getattr(self.stream, name)
     def write(self, text:str)->int:
@@ -36,8 +36,8 @@ def _stop(message:str, status:int):
 
 @contextmanager
 def _interruptible():
-    "SIGTERM interrupts as Ctrl-C does; after that, either ends the process wherever it is."
-    alone = os.environ.get("WORLD_SIZE", "1") == "1" # else it may wait for others, where Python hears nothing
+    "Let SIGTERM interrupt like Ctrl-C; a second signal of either kind ends the process at once."
+    alone = os.environ.get("WORLD_SIZE", "1") == "1" # else it may wait for others and run no Python handler
     signals = (signal.SIGINT, signal.SIGTERM) if alone else ()
     usual = {s: signal.getsignal(s) for s in signals if signal.getsignal(s) is not signal.SIG_IGN}
     this = os.getpid()
@@ -45,13 +45,13 @@ def _interruptible():
         os.write(2, b"\nmtlkgc: ended at once; the same command continues from what was saved\n")
         os._exit(130)
     def interrupt(*_):
-        if os.getpid() != this: os._exit(130) # a process of ours that helps
+        if os.getpid() != this: os._exit(130) # a forked worker process
         for s in usual: signal.signal(s, at_once)
         raise KeyboardInterrupt
     for s in usual: signal.signal(s, interrupt)
     try: yield
     except SystemExit as e:
-        if e.code == 130: usual = dict.fromkeys(usual, at_once) # while Python ends, too
+        if e.code == 130: usual = dict.fromkeys(usual, at_once) # also while Python shuts down
         raise
     finally:
         for s, handler in usual.items(): signal.signal(s, handler)
@@ -76,7 +76,7 @@ def main():
 
 # %% ../nbs/17_cli.ipynb #52b47609
 def be_quiet():
-    "Leave out Hugging Face's own bars and hints, and do not cut tables."
+    "Turn off Hugging Face's progress bars and hints, and do not cut wide tables."
     import pandas as pd, transformers
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
@@ -85,13 +85,13 @@ def be_quiet():
 # %% ../nbs/17_cli.ipynb #c6cba5a1
 GRAPHS = """countries, umls, nations, kinships, wn18rr, fb15k-237, a folder with train, dev and test,
 a .csv or .nt file, or any dataset of PyKEEN"""
-OWN_LAST = """choose and use the model with the query's own entity last,
-where training hardly ever links one with itself"""
+OWN_LAST = """rank the query's own entity last when choosing and using the model,
+for relations that hardly ever link an entity with itself in train"""
 ENCODERS = "minilm, bert-base, the folder of a run or of an encoder, or a Hugging Face model"
-PRECISIONS = "of the encoder: auto (as trained), fp32, bf16 or fp16"
+PRECISIONS = "precision of the encoder: auto (as trained if fast here, else fp32), fp32, bf16 or fp16"
 
 Graph = Annotated[str, Argument(help=GRAPHS)]
-Subgraph = Annotated[int|None, Option(help="work on so many entities only")]
+Subgraph = Annotated[int|None, Option(help="use a subgraph of at most this many entities")]
 NamesOnly = Annotated[bool, Option("--names-only", help="read names of entities without descriptions")]
 RunFolder = Annotated[Path, Argument(help="folder of a run")]
 MovedGraph = Annotated[Path|None, Option("--graph", help="where the graph's folder is now, if it was moved")]
@@ -99,18 +99,18 @@ RunFolders = Annotated[list[Path], Argument(help="folders of runs")]
 OwnLast = Annotated[bool, Option("--own-last/--own-competes", help=OWN_LAST)]
 Split = Annotated[str, Option(help="train, dev or test; test-500 for a saved sample of 500")]
 Name = Annotated[str|None, Option(help="id or name")]
-Text = Annotated[str|None, Option(help="instead, the text of an entity that the graph does not have")]
-Texts = Annotated[list[str], Option(help="text of an entity that competes with the graph's; may be repeated")]
-Shown = Annotated[int, Option(help="candidates to show")]
-JsonFile = Annotated[Path|None, Option(help="write what was measured to this file, as JSON")]
+Text = Annotated[str|None, Option(help="text of an entity that is not in the graph, instead of an id")]
+Texts = Annotated[list[str], Option(help="text of an additional candidate entity; may be repeated")]
+Shown = Annotated[int, Option(help="number of candidates to show")]
+JsonFile = Annotated[Path|None, Option(help="new file for the measurements, as JSON")]
 
 # %% ../nbs/17_cli.ipynb #30887fdd
 @app.command()
 def data(
     graph:Graph, subgraph:Subgraph=None, names_only:NamesOnly=False,
-    out:Annotated[Path|None, Option(help="write it to a new folder, as files of triples and texts")]=None,
+    out:Annotated[Path|None, Option(help="write the graph to a new folder of triples and texts")]=None,
 ):
-    "Describe a knowledge graph and say what its owner may want to know before training."
+    "Describe a knowledge graph, with notes to read before training."
     from mtlkgc.benchmarks import load_kg
     from mtlkgc.data import check, describe
     from mtlkgc.tables import write_folder
@@ -124,69 +124,71 @@ def data(
     for note in check(kg): print(f"note: {note}")
 
 # %% ../nbs/17_cli.ipynb #20311e13
-BOTH = [ # of several kinds of model
-    ("epochs", int, "how often training goes through the triples, for each task (not nbfnet)"),
-    ("max_steps", int, "stop after so many steps (language models, nbfnet)"),
+BOTH = [ # options of several kinds of model
+    ("epochs", int, "passes over the training triples, for each task (not nbfnet)"),
+    ("max_steps", int, "stop after this many steps (language models, nbfnet)"),
     ("batch_size", int, "training triples in a batch"),
-    ("negatives", int, "corrupted triples for each valid one; for nbfnet, entities that are drawn"),
+    ("negatives", int, "corrupted triples for each valid one; for nbfnet, entities sampled per query"),
     ("lr", float, "peak learning rate"),
-    ("evaluations", int, "how often dev is ranked to keep the best state"),
-    ("dev_triples", int, "dev triples that are ranked each time"),
+    ("evaluations", int, "how often dev is ranked; the best state is kept"),
+    ("dev_triples", int, "dev triples ranked each time"),
     ("own_last", bool, OWN_LAST, "--own-last/--own-competes"),
-    ("seed", int, "of everything random"),
+    ("seed", int, "random seed"),
 ]
 
 # %% ../nbs/17_cli.ipynb #8c0a8cfb
 LANGUAGE = [ # an argument of `train`, and the other fields of `Hyperparameters`
-    ("tasks", str, "any mix of lp, rp, rr, cl and ls; lp+rp+rr if left out"),
+    ("tasks", str, "any mix of lp, rp, rr, cl and ls, joined by +; default: lp+rp+rr"),
     ("encoder", str, ENCODERS),
-    ("pooled", bool, "read the pooler's output instead of [CLS]", "--pooled/--no-pooled"),
-    ("max_length", int, "tokens in a sequence"),
-    ("rr_negatives", int, "corrupted triples for each valid one in RR, if another number"),
-    ("negatives_from", str, "a run whose best wrong candidates are hard negatives"),
-    ("hard", int, "how many of a triple's negatives are hard ones"),
-    ("own_negative", bool, "one of them is the query's own entity", "--own-negative/--no-own-negative"),
+    ("pooled", bool, "heads read the pooler's output instead of [CLS]", "--pooled/--no-pooled"),
+    ("max_length", int, "maximum number of tokens in a sequence"),
+    ("rr_negatives", int, "corrupted triples for each valid one in RR, if different from --negatives"),
+    ("negatives_from", str, "folder of a run whose best wrong candidates are the hard negatives"),
+    ("hard", int, "number of hard negatives among the negatives of a triple"),
+    ("own_negative", bool, "use the query's own entity as one of a triple's negatives",
+     "--own-negative/--no-own-negative"),
     ("cl_batch_size", int, "training triples in a batch of CL, whose entities are each other's negatives"),
-    ("margin", float, "λ of relevance ranking"),
-    ("dropout", float, "of the encoder's layers"),
-    ("precision", str, "the encoder computes in auto, fp32, bf16 or fp16; auto is bf16 where that is faster"),
-    ("schedule", str, "of the learning rate: linear, constant, cosine or any other of Hugging Face"),
+    ("margin", float, "margin λ of relevance ranking"),
+    ("dropout", float, "dropout in the encoder's layers"),
+    ("precision", str, "encoder precision: auto, fp32, bf16 or fp16; auto is bf16 where that is faster"),
+    ("schedule", str, "learning-rate schedule: linear, constant, cosine or any other of Hugging Face"),
     ("warmup", float, "share of the steps during which the learning rate rises"),
-    ("weight_decay", float, "of AdamW"),
-    ("clip", float, "largest norm of the gradient; 0 is no limit"),
-    ("dev_candidates", int, "entities that compete when dev is ranked"),
+    ("weight_decay", float, "weight decay of AdamW"),
+    ("clip", float, "maximum gradient norm; 0: no clipping"),
+    ("dev_candidates", int, "candidate entities when dev is ranked"),
 ]
 
 # %% ../nbs/17_cli.ipynb #44eb6edd
 NBFNET = [
-    ("layers", int, "edges of the longest path"),
-    ("dim", int, "numbers in a vector"),
-    ("pna", bool, "combine messages by mean and standard deviation, not by their sum", "--pna/--no-pna"),
-    ("unlink", bool, "leave out all edges between the two that are asked for", "--unlink/--no-unlink"),
+    ("layers", int, "number of layers, i.e. edges of the longest path"),
+    ("dim", int, "dimension of the vectors"),
+    ("pna", bool, "aggregate messages by mean and standard deviation instead of their sum", "--pna/--no-pna"),
+    ("unlink", bool, "in training, remove all edges between head and tail of a triple, not only its own",
+     "--unlink/--no-unlink"),
 ]
 
-GRAPH = [ # the other fields of `Settings`, but dictionaries; names and values are PyKEEN's
-    ("loop", str, "slcwa: corrupted triples; lcwa: all entities compete; 1vsall: each triple counts once"),
-    ("inverse", bool, "learn the other direction of each relation too", "--inverse/--no-inverse"),
-    ("loss", str, "nssa, bceaftersigmoid, crossentropy or any other"),
-    ("label_smoothing", float, "with lcwa and 1vsall"),
-    ("n3", float, "weight of third powers (Lacroix et al. 2018), with 1vsall"),
+GRAPH = [ # the other fields of `Settings`, except dictionaries; names and values are PyKEEN's
+    ("loop", str, "slcwa: corrupted triples; lcwa: all entities, per pair; 1vsall: all entities, per triple"),
+    ("inverse", bool, "also learn the inverse of each relation", "--inverse/--no-inverse"),
+    ("loss", str, "loss: nssa, bceaftersigmoid, crossentropy or any other of PyKEEN"),
+    ("label_smoothing", float, "label smoothing, with lcwa and 1vsall"),
+    ("n3", float, "weight of the N3 regulariser (Lacroix et al. 2018), with 1vsall"),
     ("rp", float, "weight of relation prediction (Chen et al. 2021), with 1vsall"),
-    ("optimizer", str, "adam, adagrad or any other"),
-    ("lr_divisor", float, "of the learning rate, after half of the epochs"),
+    ("optimizer", str, "optimizer: adam, adagrad or any other of PyKEEN"),
+    ("lr_divisor", float, "divisor of the learning rate, after half of the epochs"),
 ]
 
-_OWN = {"language models": LANGUAGE, "graph models": GRAPH, "nbfnet": NBFNET} # options of one kind alone
-_LACKS = {"graph models": ["max_steps"], "nbfnet": ["epochs"]} # those of `BOTH` that it has not
+_OWN = {"language models": LANGUAGE, "graph models": GRAPH, "nbfnet": NBFNET} # options of one kind only
+_LACKS = {"graph models": ["max_steps"], "nbfnet": ["epochs"]} # options of `BOTH` that a kind lacks
 
 # %% ../nbs/17_cli.ipynb #726723ae
 def _parameter(name:str, kind:type, help:str, *flags:str)->inspect.Parameter:
-    "An option that may be left out."
+    "Keyword parameter for an option that may be left out, None by default."
     option = Annotated[kind|None, Option(*flags, help=help)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
 
 def _takes_hyperparameters(command):
-    "Give a command with `**changes` the options of all tables."
+    "Replace the `**changes` of a command by the options of all tables."
     some = [(name, type_, f"{help} ({kind})", *flags) for kind, rows in _OWN.items()
             for name, type_, help, *flags in rows]
     own = [p for p in inspect.signature(command).parameters.values() if p.kind != p.VAR_KEYWORD]
@@ -194,8 +196,8 @@ def _takes_hyperparameters(command):
     command.__signature__ = inspect.Signature(own + more)
     return command
 
-def _for_this_kind(changes:dict, model:str|None)->dict: # model: of the graph, or None for a language model
-    "The options that were given. Raises `ValueError` for one of another kind of model."
+def _for_this_kind(changes:dict, model:str|None)->dict: # model: graph model; None for a language model
+    "The options that were given. Raises `ValueError` for an option of another kind of model."
     given = {name: value for name, value in changes.items() if value is not None}
     its = {None: "language models", "nbfnet": "nbfnet"}.get(model, "graph models")
     not_its = {name: f"is for {kind}" for kind, rows in _OWN.items() for name, *_ in rows if kind != its}
@@ -207,9 +209,9 @@ def _for_this_kind(changes:dict, model:str|None)->dict: # model: of the graph, o
 
 # %% ../nbs/17_cli.ipynb #88201fa7
 PRESETS = """cpu, or paper: BERT-base as in Kim et al. 2020;
-for a graph model, what was published for this graph"""
-MODELS = """a graph model instead: transe, distmult, complex, conve, rotate, another of PyKEEN;
-nbfnet, rules or paths"""
+for a graph model, the values published for this graph"""
+MODELS = """graph model instead of a language model: transe, distmult, complex, conve, rotate,
+another of PyKEEN, nbfnet, rules or paths"""
 
 @app.command()
 @_takes_hyperparameters
@@ -229,7 +231,7 @@ def train(
     from mtlkgc.paths import COUNTED
     from mtlkgc.run import processes
     be_quiet()
-    own = [*COUNTED, "nbfnet"] # models whose preset has no name
+    own = [*COUNTED, "nbfnet"] # models without a choice of presets
     if model in own and preset != "cpu": raise ValueError(f"{model} has no preset {preset!r}; leave it out")
     if model in COUNTED and changes: raise ValueError(f"{model} are counted and take no hyperparameters")
     kg = load_kg(graph, subgraph, names_only=names_only)
@@ -242,15 +244,15 @@ def train(
 # %% ../nbs/17_cli.ipynb #f2366965
 @app.command()
 def ensemble(
-    runs:Annotated[list[Path], Argument(help="folders of two runs or more, of one graph")],
+    runs:Annotated[list[Path], Argument(help="folders of two or more runs on one graph")],
     out:Annotated[Path, Option(help="the ensemble's folder")],
-    dev_triples:Annotated[int, Option(help="of dev's fitting half, to fit the weights on")]=2000,
+    dev_triples:Annotated[int, Option(help="triples of dev's fitting half, to fit the weights on")]=2000,
     own_last:OwnLast=True,
     score_with:Annotated[str|None, Option(help="heads of language models to score with, e.g. lp+rp")]=None,
     shortlist:Annotated[int|None, Option(
-        help="candidates of the first run that the others, language models, re-score")]=None,
+        help="number of the first run's best candidates that the others, language models, re-score")]=None,
 ):
-    "Combine runs into one; how much each counts is fitted on dev."
+    "Combine runs into an ensemble, with weights fitted on dev."
     from mtlkgc import combine
     be_quiet()
     run = combine(runs, out, dev_triples, score_with, shortlist, own_last)
@@ -259,15 +261,15 @@ def ensemble(
     print(f"saved in {out}; rank the test split with: mtlkgc rank {out}")
 
 # %% ../nbs/17_cli.ipynb #17be5700
-def _opened(run:Path, graph:Path|None): # graph: its folder now, if it was moved
-    "A finished run that finds its graph."
+def _opened(run:Path, graph:Path|None): # graph: its current folder, if it was moved
+    "Load a finished run; a given `graph` is recorded as the folder of its graph."
     from mtlkgc.use import load_run
     run = load_run(run)
     if graph: run.find_graph(graph)
     return run
 
 def _print_metrics(rankings):
-    "Metrics in both protocols."
+    "Print metrics in both protocols: own entity competes, and last."
     import pandas as pd
     last = rankings.own_last().metrics().loc[["both"]].rename(index={"both": "both, own entity last"})
     print(pd.concat([rankings.metrics(), last]).round(4).to_string())
@@ -277,17 +279,17 @@ def _print_metrics(rankings):
 def rank(
     run:RunFolder,
     split:Annotated[str, Option(help="train, dev or test")]="test",
-    sample:Annotated[int|None, Option(help="rank so many random triples only")]=None,
-    seed:Annotated[int, Option(help="of the sample")]=0,
-    top_k:Annotated[int, Option(help="candidates to save for each row")]=50,
+    sample:Annotated[int|None, Option(help="rank only this many random triples")]=None,
+    seed:Annotated[int, Option(help="random seed of the sample and of the candidates")]=0,
+    top_k:Annotated[int, Option(help="number of best candidates to save for each row")]=50,
     candidates:Annotated[int|None, Option(
-        help="another protocol: only so many random entities compete, beside those of the triples")]=None,
+        help="another protocol: only this many random entities and those of the triples compete")]=None,
     score_with:Annotated[str|None, Option(
-        help="add up the evidence of several heads, e.g. lp+rp; saved as test-by-lp+rp")]=None,
-    precision:Annotated[str, Option(help=PRECISIONS + "; saved as test-bf16 if asked for")]="auto",
+        help="sum the evidence of several heads, e.g. lp+rp; saved as test-by-lp+rp")]=None,
+    precision:Annotated[str, Option(help=PRECISIONS + "; unless auto, saved as e.g. test-bf16")]="auto",
     graph:MovedGraph=None,
 ):
-    "Rank every entity for the triples of a split; an interrupted ranking is continued."
+    "Rank every entity for the triples of a split. An interrupted ranking is continued."
     from mtlkgc.run import processes
     be_quiet()
     run = _opened(run, graph)
@@ -298,11 +300,11 @@ def rank(
 @app.command()
 def best(
     graph:Graph,
-    out:Annotated[Path, Option(help="a folder for the folders of all runs")],
+    out:Annotated[Path, Option(help="folder for the run folders of all steps")],
     subgraph:Subgraph=None, names_only:NamesOnly=False,
-    encoder:Annotated[str, Option(help="minilm, or what train takes")]="minilm",
+    encoder:Annotated[str, Option(help="minilm, or any encoder that train accepts")]="minilm",
 ):
-    "Retriever, ComplEx, NBFNet, reader, their sum, and the test split ranked; continues what was begun."
+    "Train retriever, ComplEx, NBFNet and reader, and rank test with their ensemble. Resumable."
     from mtlkgc import Run, load_kg
     from mtlkgc.best import best as do_all, effort
     be_quiet()
@@ -315,7 +317,7 @@ def best(
 
 # %% ../nbs/17_cli.ipynb #83c88eff
 def _names(runs:list[Path])->list[str]:
-    "What tables call runs: their folders' names, or their paths where names repeat."
+    "Labels of runs in tables: names of their folders, or paths if names repeat."
     names = [run.name for run in runs]
     return names if len({*names}) == len(names) else [str(run) for run in runs]
 
@@ -336,10 +338,10 @@ def metrics(
 @app.command()
 def show(
     runs:RunFolders, head:Name=None, relation:Name=None, tail:Name=None,
-    side:Annotated[str, Option(help="what was looked for: head, relation or tail")]="tail",
+    side:Annotated[str, Option(help="predicted side: head, relation or tail")]="tail",
     split:Split="test", k:Shown=10,
 ):
-    "Saved ranking of a triple, under one or several runs; of several matching triples, the best ranked."
+    "Show the saved ranking of a triple under one or more runs. If several match, the best ranked one."
     from dataclasses import replace
     from mtlkgc import Run
     from mtlkgc.data import check_values
@@ -361,7 +363,7 @@ def complete(
     run:RunFolder, head:Name=None, relation:Name=None, tail:Name=None, k:Shown=10,
     head_text:Text=None, tail_text:Text=None, also:Texts=(), graph:MovedGraph=None,
 ):
-    "Propose the missing place of a triple: give two of --head, --relation and --tail."
+    "Propose candidates for the missing place of a triple. Give two of --head, --relation and --tail."
     be_quiet()
     run = _opened(run, graph)
     best = run.complete(head, relation, tail, k, head_text, tail_text, also)
@@ -371,11 +373,12 @@ def complete(
 @app.command()
 def classify(
     run:RunFolder,
-    triples:Annotated[Path, Argument(help="file of ids or names; a fourth column may say 1, 0 or -1")],
-    out:Annotated[Path, Option(help="tab-separated file to write; one that was begun is continued")],
+    triples:Annotated[Path, Argument(
+        help="file of triples, as ids or names; a fourth column may hold labels: 1, 0 or -1")],
+    out:Annotated[Path, Option(help="new tab-separated file; an interrupted one is continued")],
     graph:MovedGraph=None,
 ):
-    "Say of each triple how probable it is, and whether it is true."
+    "Predict for each triple of a file its probability and its label."
     from mtlkgc.classify import judge
     be_quiet()
     run = _opened(run, graph)
@@ -386,12 +389,12 @@ def classify(
 @app.command()
 def doubt(
     run:RunFolder,
-    out:Annotated[Path, Option(help="a folder for the runs of all folds, and doubts.tsv")],
-    folds:Annotated[int, Option(help="in which train is cut; each is judged by a run without it")]=5,
-    k:Annotated[int, Option(help="triples to show")]=20,
+    out:Annotated[Path, Option(help="folder for the runs of all folds and for doubts.tsv")],
+    folds:Annotated[int, Option(help="number of folds of train, each scored by a run trained without it")]=5,
+    k:Annotated[int, Option(help="number of triples to show")]=20,
     graph:MovedGraph=None,
 ):
-    "Which training triples may be mistakes? Those that a run like this one, without them, finds improbable."
+    "Find training triples that may be mistakes: those that a run trained without them finds improbable."
     from mtlkgc.data import check_values
     be_quiet()
     check_values(k=k)
@@ -402,7 +405,7 @@ def doubt(
 
 # %% ../nbs/17_cli.ipynb #81fbe5b1
 def _measured(out:Path|None, measure, *args, **kwargs)->dict:
-    "What `measure` found, also written to a new file."
+    "Result of `measure`, also written to `out`. Raises `DataError` if that file exists."
     from mtlkgc.data import DataError
     be_quiet()
     if out and out.exists(): raise DataError(f"{out} exists; choose another file")
@@ -415,15 +418,15 @@ def _measured(out:Path|None, measure, *args, **kwargs)->dict:
 def bench(
     graph:Graph="umls",
     encoder:Annotated[str, Option(help=ENCODERS)]="minilm",
-    queries:Annotated[int|None, Option(help="queries to rank, about; 16 if left out")]=None,
-    candidates:Annotated[int|None, Option(help="entities that compete; 0 for all, 250 if left out")]=None,
-    ours:Annotated[bool, Option("--ours", help="leave out the other ways to rank")]=False,
-    train:Annotated[bool, Option("--train", help="measure training instead")]=False,
-    tasks:Annotated[str|None, Option(help="with --train: any mix; lp+rp+rr if left out")]=None,
-    precision:Annotated[str, Option(help="auto, fp32, bf16 or fp16; fp32 is measured in any case")]="auto",
+    queries:Annotated[int|None, Option(help="approximate number of queries to rank; default: 16")]=None,
+    candidates:Annotated[int|None, Option(help="candidate entities; 0 for all; default: 250")]=None,
+    ours:Annotated[bool, Option("--ours", help="skip the other ways to rank")]=False,
+    train:Annotated[bool, Option("--train", help="measure training instead of ranking")]=False,
+    tasks:Annotated[str|None, Option(help="with --train: task mix; default: lp+rp+rr")]=None,
+    precision:Annotated[str, Option(help="auto, fp32, bf16 or fp16; fp32 is always measured too")]="auto",
     out:JsonFile=None,
 ):
-    "Measure ranking, or training, against the machine's matrix products and the way it was first done."
+    "Measure the speed of ranking or training, relative to matrix products and the released or naive way."
     given = {"queries": queries, "candidates": candidates, "ours": ours or None, "tasks": tasks}
     given = {name: value for name, value in given.items() if value is not None}
     remedy = "ranking; leave out --train" if train else "training; add --train"
@@ -438,7 +441,7 @@ def bench(
 # %% ../nbs/17_cli.ipynb #61e6008a
 @app.command()
 def bench_graph(run:RunFolder, out:JsonFile=None):
-    "Rank the test split of a graph model's run, and have PyKEEN's own evaluator do the same."
+    "Rank the test split with a graph model. PyKEEN's evaluator does the same, for comparison."
     from mtlkgc.bench import bench_graph
     found = _measured(out, bench_graph, run)
     for who, seconds in found["seconds"].items():
@@ -456,7 +459,7 @@ Everything is in {out}: the model, history.parquet, rankings/test and metrics/te
 
 @app.command()
 def demo(out:Annotated[Path, Option(help="the run's folder")]=Path("runs/demo")):
-    "Train on a small graph, rank its test split and show what came out; some minutes on a laptop."
+    "Train on a small graph, rank its test split, show the results. Takes some minutes on a laptop."
     from mtlkgc import Run, load_kg, train
     be_quiet()
     kg, run = load_kg("countries"), Run(out)

@@ -18,7 +18,7 @@ from .text import TokenizedKG
 def queries_and_entities(
     tkg:TokenizedKG, triples:Tensor, # `[B, 3]`
 )->tuple[Tensor, Tensor, Tensor]:
-    "Texts of queries `[2B, 2]`, for tails first; candidates `[n]`; places of the answers in them `[2B]`."
+    "Queries `[2B, 2]` as text numbers, tails first; candidates `[n]`; answers `[2B]` as indices into them."
     h, r, t = triples.T
     tails = torch.stack([h, tkg.n_entities + r], 1)
     heads = torch.stack([t, tkg.n_entities + tkg.n_relations + r], 1)
@@ -28,9 +28,9 @@ def queries_and_entities(
 # %% ../nbs/03a_contrastive.ipynb #5c0a814d
 def contrast_labels(
     tkg:TokenizedKG, triples:Tensor, # `[B, 3]`
-    entities:Tensor, answers:Tensor, # of `queries_and_entities`
+    entities:Tensor, answers:Tensor, # as from `queries_and_entities`
 )->Tensor: # `[2B, n]` int8
-    "1: the answer, 0: a negative, -1: another right answer in train."
+    "Label of each candidate: 1 the answer, 0 a negative, -1 another right answer in train."
     labels = torch.zeros(len(answers), len(entities), dtype=torch.int8)
     for i, side in enumerate(("tail", "head")):
         rows, known = tkg.kg.known(side, ("train",)).lookup(triples.numpy())
@@ -42,7 +42,7 @@ def contrast_labels(
 
 # %% ../nbs/03a_contrastive.ipynb #d3292613
 class Direction(nn.Module):
-    "Vectors of length 1/√τ in the direction of what is read; the temperature τ is learned."
+    "Scale vectors to length 1/√τ; the temperature τ is learned."
     def __init__(self, temperature:float=0.05):
         super().__init__()
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
@@ -54,14 +54,14 @@ class Direction(nn.Module):
 def info_nce(
     q:Tensor, e:Tensor, # `[Q, H]` and `[n, H]`, of length 1/√τ
     labels:Tensor, # `[Q, n]`, as from `contrast_labels`
-    margin:float=0.02, # γ, a cosine
+    margin:float=0.02, # γ, subtracted from the cosine of the answer
 )->Tensor: # scalar
-    "Mean of the cross-entropies of both directions (Wang et al. 2022)."
+    "Mean InfoNCE loss of queries over entities and of answers over queries (Wang et al. 2022)."
     answers, scale = labels.argmax(1), q[0].square().sum() # 1/τ
     scores = q @ e.T - margin*scale*(labels == 1) # [Q, n]
     forward = F.cross_entropy(scores.masked_fill(labels < 0, -torch.inf), answers)
     of_answers = scores[:, answers].T # [Q, Q]: a row for each answer, a column for each query
-    right = (labels != 0)[:, answers].T.fill_diagonal_(False) # other queries that it answers too
+    right = (labels != 0)[:, answers].T.fill_diagonal_(False) # other queries that this answer is right for
     own = torch.arange(len(q), device=q.device)
     backward = F.cross_entropy(of_answers.masked_fill(right, -torch.inf), own)
     return (forward + backward)/2
@@ -69,16 +69,16 @@ def info_nce(
 # %% ../nbs/03a_contrastive.ipynb #e1d6916b
 @register
 class Contrastive(Task):
-    "Which entity answers? Queries and entities are read apart (Wang et al. 2022)."
+    "Which entity answers? Queries and entities are encoded separately (Wang et al. 2022)."
     name, title, priority = "cl", "CL: which entity answers?", 5
     needs_negatives, contrasts = False, True
-    text_length = 48 # tokens of an entity's text
+    text_length = 48 # maximal number of tokens of a text
 
     def head(self, hidden, n_relations): return Direction()
     def pool(self, hidden, mask):
         weight = mask[..., None].to(hidden.dtype) # [B, L, 1]
         return (hidden*weight).sum(1)/weight.sum(1)
-    def kept(self, tkg, parts): # `[B, P]` → `[B, P]`, tokens of each text that are read
+    def kept(self, tkg, parts): # `[B, P]` → `[B, P]`, number of tokens read of each text
         return tkg.lengths[parts].clamp(max=min(self.text_length, (tkg.max_length - tkg.specials)//2))
     def batch(self, tkg, positives, negatives=None):
         queries, entities, answers = queries_and_entities(tkg, positives)

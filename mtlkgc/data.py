@@ -20,11 +20,11 @@ from fastcore.basics import patch
 
 # %% ../nbs/00_data.ipynb #06875d7b
 class DataError(ValueError):
-    "Something in a user's files or names is wrong; the message says what, where, and what to do."
+    "Error in a user's files or names; the message says what is wrong, where, and how to fix it."
 
 # %% ../nbs/00_data.ipynb #20284400
 def _numbered_lines(path:Path|str):
-    "Each line of a UTF-8 text file that is not blank, with its number. Raises `DataError` if it is none."
+    "Non-blank lines of a text file with their numbers. Raises `DataError` if the file is not UTF-8."
     try: lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as e:
         raise DataError(f"{path} is not UTF-8 text (byte {e.start}); save it as UTF-8") from None
@@ -44,28 +44,28 @@ def _fields(path:Path|str, lines, n_fields:int)->list[tuple[str, ...]]: # lines:
 
 def read_tsv(
     path:Path|str, # a UTF-8 text file
-    n_fields:int, # fields a line must have; further tabs belong to the last one when it is 2
+    n_fields:int, # number of fields per line; if 2, further tabs belong to the second field
 )->list[tuple[str, ...]]: # stripped fields of each line; blank lines are skipped
-    "Lines of a tab-separated file. Raises `DataError` with file and line."
+    "Read a tab-separated file. Raises `DataError` with file and line."
     return _fields(path, _numbered_lines(path), n_fields)
 
 # %% ../nbs/00_data.ipynb #14260434
 def id2words(id:str)->str:
-    "Read an entity or relation id as words: `_`, `/` and `.` become spaces."
+    "Turn an entity or relation id into words: `_`, `/` and `.` become spaces."
     return " ".join(re.sub(r"[_/.]+", " ", id).split()) or id
 
 # %% ../nbs/00_data.ipynb #be0a1002
-_CONTROLS = r"\x00-\x08\n-\x1f\x7f-\x9f\u2028\u2029" # and what ends a line
+_CONTROLS = r"\x00-\x08\n-\x1f\x7f-\x9f\u2028\u2029" # and line ends; a tab is allowed
 _BIDIRECTIONAL = r"\u202a-\u202e\u2066-\u2069"
 _HIDDEN = re.compile(rf"[{_CONTROLS}{_BIDIRECTIONAL}\ud800-\udfff]")
 
-def printable(text:str)->str: # the same if nothing in it is hidden
-    r"Text with its control characters, bidirectional controls and lone surrogates written out, as `\x1b`."
+def printable(text:str)->str: # unchanged if it has none of these
+    r"Escape control characters, bidirectional controls and lone surrogates in a text, as `\x1b`."
     return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 # %% ../nbs/00_data.ipynb #c85b1665
-ANSWER = {"head": 0, "relation": 1, "tail": 2} # the column a query leaves out
-GIVEN = {"head": (2, 1), "relation": (0, 2), "tail": (0, 1)} # the columns it gives
+ANSWER = {"head": 0, "relation": 1, "tail": 2} # the column that a query asks for
+GIVEN = {"head": (2, 1), "relation": (0, 2), "tail": (0, 1)} # its two given columns
 
 class AnswerIndex:
     "Known answers of every query of one side; `triples` is `[N, 3]`."
@@ -77,20 +77,20 @@ class AnswerIndex:
         self.keys, self.answers = keys[order], answers[order]
 
     def key(self, triples:np.ndarray)->np.ndarray: # `[Q, 3]` → `[Q]`
-        "One integer for the two given columns."
+        "Encode the two given columns of each triple as one integer."
         first, second = GIVEN[self.side]
         return triples[:, first].astype(np.int64)*2**32 + triples[:, second]
 
 # %% ../nbs/00_data.ipynb #6d542e19
 def ranges(first:np.ndarray, n:np.ndarray)->np.ndarray: # `[k]` each → `[n.sum()]`
-    "`n[i]` numbers from `first[i]` on, one range after the other."
+    "Concatenated ranges: `n[i]` consecutive integers from `first[i]` on."
     return np.arange(n.sum()) - np.repeat(n.cumsum() - n - first, n)
 
 def matches(
     wanted:np.ndarray, # `[n]`
-    there:np.ndarray, # sorted
-)->tuple[np.ndarray, np.ndarray]: # positions in both of all pairs of equal values
-    "A join."
+    there:np.ndarray, # `[m]`, sorted
+)->tuple[np.ndarray, np.ndarray]: # indices into `wanted` and into `there`, one pair per match
+    "Inner join of two arrays on equal values."
     first, end = np.searchsorted(there, wanted), np.searchsorted(there, wanted, "right")
     return np.repeat(np.arange(len(wanted)), end - first), ranges(first, end - first)
 
@@ -99,7 +99,7 @@ def lookup(
     self:AnswerIndex,
     triples:np.ndarray, # `[Q, 3]`; the answer column is not read
 )->tuple[np.ndarray, np.ndarray]: # `rows` and `answers`, `[n]` each
-    "All known answers of `Q` queries: `answers[i]` is one of query `rows[i]`."
+    "All known answers of `Q` queries: `answers[i]` is an answer of query `rows[i]`."
     rows, at = matches(self.key(triples), self.keys)
     return rows, self.answers[at]
 
@@ -108,18 +108,18 @@ SPLITS = ("train", "dev", "test")
 
 @dataclass(eq=False, repr=False)
 class KnowledgeGraph:
-    "Triples in three splits, and the text of everything in them."
-    name:str # for people
-    entities:list[str] # `E` ids; an entity's number is its place here
+    "Triples in three splits, with the texts of their entities and relations."
+    name:str # shown in tables and messages
+    entities:list[str] # `E` ids; an entity's number is its index here
     relations:list[str] # `R` ids
-    entity_texts:list[str] # what a model reads: name, description
+    entity_texts:list[str] # text that models read: name, description
     relation_texts:list[str]
-    entity_names:list[str] # what a table shows
+    entity_names:list[str] # shown in tables
     train:np.ndarray # `[N, 3]` int64, columns head, relation, tail
     dev:np.ndarray
     test:np.ndarray
     source:dict = field(default_factory=dict) # keyword arguments of `load_kg`
-    notes:list[str] = field(default_factory=list) # oddities met while reading the files
+    notes:list[str] = field(default_factory=list) # problems found while reading the files
     false:dict[str, np.ndarray] = field(default_factory=dict) # split → triples labelled false, `[n, 3]`
 
     @property
@@ -128,12 +128,12 @@ class KnowledgeGraph:
     def n_relations(self): return len(self.relations)
     @cached_property
     def names(self)->dict[str, dict[str, str]]:
-        "What a table shows for an id, by the place in a triple."
+        "Names shown in tables, by place in the triple (head, relation, tail) and id."
         entities = dict(zip(self.entities, self.entity_names))
         relations = dict(zip(self.relations, self.relation_texts))
         return {"head": entities, "relation": relations, "tail": entities}
     @cached_property
-    def _indexes(self)->dict: return {} # of known answers, by side and splits
+    def _indexes(self)->dict: return {} # `AnswerIndex` by side and splits
 
 # %% ../nbs/00_data.ipynb #563c7f9f
 @patch
@@ -144,7 +144,7 @@ def __repr__(self:KnowledgeGraph):
 
 @patch
 def ids(self:KnowledgeGraph, triples:np.ndarray)->list[tuple[str, str, str]]: # `[N, 3]` → `N`
-    "Triples of numbers as triples of ids."
+    "Convert triples of numbers to triples of ids."
     return [(self.entities[h], self.relations[r], self.entities[t]) for h, r, t in triples.tolist()]
 
 @patch
@@ -153,7 +153,7 @@ def known(
     side:str, # "head", "relation" or "tail"
     splits:tuple[str, ...]=SPLITS,
 )->AnswerIndex:
-    "The answers of one side that are known from some splits together; made once."
+    "Index of the answers of one side that are known from `splits`; built on first use."
     if (side, splits) not in self._indexes:
         triples = np.concatenate([getattr(self, s) for s in splits])
         self._indexes[side, splits] = AnswerIndex(triples, side)
@@ -161,20 +161,20 @@ def known(
 
 # %% ../nbs/00_data.ipynb #22fed4b1
 def _distinct(rows:np.ndarray)->np.ndarray: # `[n, 3]` → `[m, 3]`
-    "Distinct rows in the order they first appear in."
+    "Distinct rows in order of first appearance."
     return rows[np.sort(np.unique(rows, axis=0, return_index=True)[1])]
 
 def _numbered(
     rows:np.ndarray, entities:list[str], relations:list[str], # `[n, 3]` ids
 )->np.ndarray: # `[m, 3]` int64
-    "Distinct triples of numbers; a number is the id's place in its list."
+    "Distinct triples of numbers; an id's number is its index in its list."
     entity = {e: i for i, e in enumerate(entities)}
     relation = {r: i for i, r in enumerate(relations)}
     numbers = [(entity[h], relation[r], entity[t]) for h, r, t in rows]
     return _distinct(np.array(numbers, np.int64).reshape(-1, 3))
 
 def _text_notes(what:str, ids:list[str], texts:dict[str, str])->list[str]:
-    "Notes on ids without a text, and on texts without a triple."
+    "Notes on ids without a text, and on texts of ids that are in no triple."
     notes = []
     missing, extra = sum(not texts.get(i) for i in ids), len(texts.keys() - set(ids))
     if texts and missing:
@@ -183,7 +183,7 @@ def _text_notes(what:str, ids:list[str], texts:dict[str, str])->list[str]:
     return notes
 
 def _hidden_notes(what:str, ids:list[str], texts:list[str])->list[str]:
-    "A note on characters in ids and texts that nobody sees."
+    "Note on control characters in ids and texts, if there are any."
     odd = [i for i, text in zip(ids, texts) if _HIDDEN.search(i) or _HIDDEN.search(text)]
     if not odd: return []
     return [f"{what} with control characters in id or text, such as '{printable(odd[0])}': {len(odd):,}"]
@@ -196,9 +196,9 @@ def make_kg(
     relation_text:dict[str, str]|None=None,
     entity_name:dict[str, str]|None=None,
     source:dict|None=None,
-    false:dict[str, list]|None=None, # as `splits`, of triples that are labelled false
+    false:dict[str, list]|None=None, # as `splits`: triples labelled false
 )->KnowledgeGraph:
-    "Number the ids of string triples; duplicates within a split are dropped, and noted."
+    "Make a graph from triples of ids; duplicates within a split are dropped and noted."
     e_text = entity_text or {}
     r_text = relation_text or {}
     e_name = entity_name or {}
@@ -225,7 +225,7 @@ def make_kg(
 # %% ../nbs/00_data.ipynb #0f225427
 @patch(as_prop=True)
 def fingerprint(self:KnowledgeGraph)->str: # 16 hexadecimal digits
-    "Hash of ids, texts and triples in their order; equal for equal content, wherever it was loaded from."
+    "Hash of ids, texts and triples in order; equal for equal content, wherever it was loaded from."
     texts = [self.entities, self.relations, self.entity_texts, self.relation_texts]
     h = hashlib.sha256(json.dumps(texts).encode())
     for s in SPLITS:
@@ -236,13 +236,13 @@ def fingerprint(self:KnowledgeGraph)->str: # 16 hexadecimal digits
 
 @patch
 def same_triples(self:KnowledgeGraph, other:KnowledgeGraph)->bool:
-    "Whether another graph has the same ids and triples in the same order, whatever their texts say."
+    "Whether another graph has the same ids and triples in the same order; texts are not compared."
     if (self.entities, self.relations) != (other.entities, other.relations): return False
     return all(np.array_equal(getattr(self, s), getattr(other, s)) for s in SPLITS)
 
 # %% ../nbs/00_data.ipynb #1e8cc871
 def _find(one, several, wanted, ids, names, texts):
-    "The place of what is wanted among ids or, if only one has it, names."
+    "Index of `wanted` among `ids`, or else among `names`. Raises `DataError` if none or several match."
     if wanted in ids: return ids.index(wanted)
     hits = [i for i, n in enumerate(names) if n.casefold() == wanted.casefold()]
     if len(hits) == 1: return hits[0]
@@ -267,9 +267,9 @@ def relation(self:KnowledgeGraph, wanted:str)->int:
 _LABELS = {"1": True, "0": False, "-1": False}
 
 def read_labelled(
-    path:Path|str, # a line a triple: three columns, or a fourth that says 1, 0 or -1
-)->tuple[list[tuple[str, ...]], list[bool]|None, list[str]]: # triples; their labels, if any; file and line
-    "Triples of a file. Raises `DataError` with file and line."
+    path:Path|str, # one triple per line: three columns, or four, the last a label 1, 0 or -1
+)->tuple[list[tuple[str, ...]], list[bool]|None, list[str]]: # triples; labels or None; `file:line` of each
+    "Triples of a file, with labels if it has any. Raises `DataError` with file and line."
     lines = list(_numbered_lines(path))
     width = 4 if lines and lines[0][1].count("\t") == 3 else 3
     rows, places = _fields(path, lines, width), [f"{path}:{i}" for i, _ in lines]
@@ -281,7 +281,7 @@ def read_labelled(
 
 # %% ../nbs/00_data.ipynb #5bc8b5a5
 def _split_file(folder:Path, notes:list[str], *stems:str)->Path:
-    "The file of one split; others beside it are noted. Raises `DataError` if there is none."
+    "File of one split; other candidates beside it are noted. Raises `DataError` if there is none."
     options = [folder/f"{stem}.{ending}" for stem in stems for ending in ("tsv", "txt")]
     there = [path for path in options if path.is_file()]
     if not there:
@@ -291,7 +291,7 @@ def _split_file(folder:Path, notes:list[str], *stems:str)->Path:
     return there[0]
 
 def _true_and_false(path:Path)->tuple[list, list]: # triples of ids
-    "Triples of a split that are true, and those labelled false in it or in a file of negatives beside it."
+    "True triples of a split, and those labelled false in its file or in a file of negatives beside it."
     rows, labels, _ = read_labelled(path)
     true = [row for row, label in zip(rows, labels or [True]*len(rows)) if label]
     false = [row for row, label in zip(rows, labels or []) if not label]
@@ -299,7 +299,7 @@ def _true_and_false(path:Path)->tuple[list, list]: # triples of ids
     return true, false + (read_tsv(beside, 3) if beside.is_file() else [])
 
 def _read_texts(path:Path, notes:list[str])->dict[str, str]: # id → text; empty if there is no such file
-    "Texts of a file; of those that contradict each other the first, which is noted."
+    "Texts of a file; if an id has different texts, the first is used and a note is added."
     found, several = {}, {}
     if not path.is_file(): return found
     for id, text in read_tsv(path, 2):
@@ -310,8 +310,8 @@ def _read_texts(path:Path, notes:list[str])->dict[str, str]: # id → text; empt
     return found
 
 # %% ../nbs/00_data.ipynb #2ab4106d
-def _codex_texts(folder:Path)->list[dict[str, str]]: # of entities and relations, and names; or nothing
-    "Labels and descriptions as in a clone of CoDEx, two folders above its triples."
+def _codex_texts(folder:Path)->list[dict[str, str]]: # entity texts, relation texts, entity names; or `[]`
+    "Labels and descriptions from a clone of CoDEx, two folders above the triples."
     found = []
     for what in ("entities", "relations"):
         file = folder.resolve().parent.parent/what/"en"/f"{what}.json"
@@ -325,7 +325,7 @@ def _codex_texts(folder:Path)->list[dict[str, str]]: # of entities and relations
     return [*texts, names]
 
 def _second_fields(path:Path, ids:set[str])->dict[str, str]:
-    "The second field of each line that begins with one of these ids. Raises `DataError` if it is not UTF-8."
+    "Second field of the first line of each of these ids. Raises `DataError` if the file is not UTF-8."
     found = {}
     try:
         with open(path, encoding="utf-8-sig", newline="\n") as lines:
@@ -337,7 +337,7 @@ def _second_fields(path:Path, ids:set[str])->dict[str, str]:
     return found
 
 def _wikidata5m_texts(folder:Path, splits:dict[str, list])->list[dict[str, str]]: # as `_codex_texts`
-    "First aliases, and descriptions, as Wikidata5M has them."
+    "First aliases and descriptions from files of Wikidata5M."
     files = {what: folder/f"wikidata5m_{what}.txt" for what in ("entity", "relation", "text")}
     if not files["entity"].is_file(): return []
     relations = {r for triples in splits.values() for _, r, _ in triples}
@@ -346,7 +346,7 @@ def _wikidata5m_texts(folder:Path, splits:dict[str, list])->list[dict[str, str]]
     found = {what: _second_fields(file, asked[what]) for what, file in files.items() if file.is_file()}
     names, texts = found["entity"], dict(found["entity"])
     for e, text in found.get("text", {}).items():
-        named = text.startswith(names.get(e, "")) # as the first sentence of an article is
+        named = text.startswith(names.get(e, "")) # as an article's first sentence often does
         texts[e] = text if named else ", ".join(filter(None, (names[e], text)))
     return [texts, found.get("relation", {}), names]
 
@@ -377,10 +377,10 @@ def read_folder(
 _COUNTS = """epochs batch_size cl_batch_size negatives rr_negatives hard max_length max_steps dev_triples
     dev_candidates layers dim sample top_k k queries""".split()
 
-BOUNDS = { # parameter → its least value, whole if only whole numbers make sense, and what it stays below
+BOUNDS = { # parameter → least value, an int if it must be a whole number; exclusive upper bound
     **dict.fromkeys(_COUNTS, (1, 2**31)),
-    "evaluations": (0, 2**31), "candidates": (0, 2**31), # 0 is none, and all
-    "subgraph": (2, 2**31), # entities: a triple has two
+    "evaluations": (0, 2**31), "candidates": (0, 2**31), # 0: no evaluation; all candidates
+    "subgraph": (2, 2**31), # entities; a triple has two
     "folds": (2, 2**31),
     "seed": (0, 2**32),
     "lr": (1e-300, math.inf), # positive
@@ -391,7 +391,7 @@ BOUNDS = { # parameter → its least value, whole if only whole numbers make sen
 
 # %% ../nbs/00_data.ipynb #be0a1008
 def _why_not(value, least, below)->str|None:
-    "What a number must be, unless it is that."
+    "Condition that a value violates, such as 'be positive'; None if it is valid."
     whole = isinstance(least, int)
     if isinstance(value, bool) or not isinstance(value, Integral if whole else Real) or value != value:
         return "be a whole number" if whole else "be a number"
@@ -401,9 +401,9 @@ def _why_not(value, least, below)->str|None:
     if value >= below: return f"be below {below}" if below < math.inf else "be finite"
 
 def check_values(
-    **given, # by the name of the parameter; None is one left out
+    **given, # values by parameter name; None is not checked
 ):
-    "Raises `ValueError` for numbers out of `BOUNDS`, and for blank text."
+    "Check parameter values. Raises `ValueError` for numbers out of `BOUNDS` and for blank text."
     for name, value in given.items():
         if isinstance(value, str) and not value.strip():
             raise ValueError(f"{name} is empty; give it a value, or leave it out")
@@ -412,7 +412,7 @@ def check_values(
 
 # %% ../nbs/00_data.ipynb #0151dcc8
 def _breadth_first(kg:KnowledgeGraph, n_entities:int, seed:int)->list[int]:
-    "The first entities that a seeded breadth-first search meets."
+    "The first `n_entities` entities that a seeded breadth-first search visits."
     rng = np.random.default_rng(seed)
     neighbours = defaultdict(list)
     for h, _, t in np.concatenate([kg.train, kg.dev, kg.test]).tolist():
@@ -432,12 +432,12 @@ def _breadth_first(kg:KnowledgeGraph, n_entities:int, seed:int)->list[int]:
 @patch
 def subgraph(
     self:KnowledgeGraph,
-    n_entities:int, # keep at most so many
+    n_entities:int, # maximal number of entities
     seed:int=0,
-)->KnowledgeGraph: # its `source` says how to cut it out again
-    """The triples among the entities that a breadth-first search meets first; equal for equal arguments.
+)->KnowledgeGraph: # `load_kg(**source)` reproduces it
+    """Triples among the first entities of a seeded breadth-first search; equal for equal arguments.
 
-    Raises `ValueError` for fewer than two, `DataError` if train is left without a triple."""
+    Raises `ValueError` for fewer than two entities, `DataError` if no training triple is left."""
     check_values(subgraph=n_entities, seed=seed)
     if n_entities >= self.n_entities: return self
     E, R = self.entities, self.relations
@@ -454,10 +454,10 @@ def subgraph(
                    false)
 
 # %% ../nbs/00_data.ipynb #a536db81
-CHOOSING = ("train", "dev") # the splits whose answers are known while something is chosen
+CHOOSING = ("train", "dev") # the splits whose answers count as known in model selection
 
 def halves_of_dev(kg:KnowledgeGraph)->dict[str, np.ndarray]: # `choose` and `fit`, `[n, 3]` each
-    "The dev split in two random halves, always the same; the first has the odd triple."
+    "Split dev into two fixed random halves; the first gets the odd triple."
     order = np.random.default_rng(0).permutation(len(kg.dev))
     middle = -(-len(order)//2)
     return {"choose": kg.dev[np.sort(order[:middle])], "fit": kg.dev[np.sort(order[middle:])]}
@@ -467,15 +467,15 @@ def sample_triples(
     triples:np.ndarray, # `[N, 3]`
     n:int, rng:np.random.Generator,
 )->np.ndarray: # `[min(n, N), 3]`
-    "Random triples, each at most once, in the order they were in."
+    "Random sample of triples without replacement, in their original order."
     return triples[np.sort(rng.choice(len(triples), min(n, len(triples)), replace=False))]
 
 # %% ../nbs/00_data.ipynb #8f749873
 def seldom_loops(
     kg:KnowledgeGraph,
-    share:float=0.01, # of a relation's training triples; fewer is seldom
+    share:float=0.01, # of a relation's training triples; loops are seldom below it
 )->np.ndarray: # `[R]` bool
-    "Which relations hardly ever link an entity with itself in train."
+    "Whether each relation seldom links an entity with itself in train."
     loops = kg.train[kg.train[:, 0] == kg.train[:, 2], 1]
     n_loops, n = (np.bincount(r, minlength=kg.n_relations) for r in (loops, kg.train[:, 1]))
     return n_loops < share*n
@@ -483,8 +483,8 @@ def seldom_loops(
 # %% ../nbs/00_data.ipynb #a6e10cbf
 def count_queries(
     triples:np.ndarray, # `[N, 3]`
-)->int: # 2N, or fewer
-    "Distinct queries of triples, for tails and for heads."
+)->int: # at most 2N
+    "Number of distinct queries of triples, tail and head queries together."
     return sum(len(np.unique(triples[:, GIVEN[side]], axis=0)) for side in ("tail", "head"))
 
 def _facts(kg:KnowledgeGraph)->dict:
@@ -496,16 +496,16 @@ def _facts(kg:KnowledgeGraph)->dict:
             "linked backwards": int(linked.sum())}
 
 def describe(*kgs:KnowledgeGraph)->pd.DataFrame:
-    "One row a graph: sizes as in the paper's Table 1, distinct test queries, unseen entities, inverse links."
+    "One row per graph: sizes (the paper's Table 1), distinct test queries, unseen entities, inverse links."
     return pd.DataFrame([_facts(kg) for kg in kgs]).set_index("graph")
 
 # %% ../nbs/00_data.ipynb #3e484b50
-def _keys(kg:KnowledgeGraph, split:str)->np.ndarray: # `[N]`, one integer a triple
+def _keys(kg:KnowledgeGraph, split:str)->np.ndarray: # `[N]`, one integer per triple
     h, r, t = getattr(kg, split).T
     return (h*kg.n_relations + r)*kg.n_entities + t
 
 def _counts(kg:KnowledgeGraph):
-    "What may be wrong, and for how many triples or entities."
+    "Possible problems, each with the number of triples or entities that have it."
     for a, b in (("train", "dev"), ("train", "test"), ("dev", "test")):
         shared = np.intersect1d(_keys(kg, a), _keys(kg, b))
         yield f"triples that are in {a} and in {b}, so that the model will have seen the answers", len(shared)
@@ -520,8 +520,8 @@ def _counts(kg:KnowledgeGraph):
            kg.n_entities - len(set(kg.entity_texts)))
 
 # %% ../nbs/00_data.ipynb #7f495191
-def check(kg:KnowledgeGraph)->list[str]: # sentences; empty if there is nothing to say
-    "Things about a graph that its owner may want to know before training."
+def check(kg:KnowledgeGraph)->list[str]: # sentences; empty if no problem is found
+    "Possible problems of a graph to know before training, with the notes from reading it."
     out = list(kg.notes)
     if not len(kg.dev): out.append("dev is empty: the last state of training is kept, not the best")
     if not len(kg.test): out.append("test is empty: there is nothing to rank")

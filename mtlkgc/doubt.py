@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from fastcore.basics import patch
-from .classify import fitting_triples # which gives `Run` its `classify` too
+from .classify import fitting_triples # also patches `Run.classify`
 from .data import DataError, KnowledgeGraph, check_values
 from .graph_models import train_graph_model
 from .model import MtlkgcConfig, read_config
@@ -23,17 +23,17 @@ from .training import train
 
 # %% ../nbs/12b_doubt.ipynb #c8b73cf9
 def without_fold(
-    kg:KnowledgeGraph, fold:int, folds:int, # which, from 0 on, of how many
+    kg:KnowledgeGraph, fold:int, folds:int, # index of the fold, from 0; number of folds
     seed:int=0,
-)->tuple[KnowledgeGraph, np.ndarray]: # a graph whose train lacks the fold, and the fold, `[n, 3]`
-    "Set a random share of the training triples aside."
+)->tuple[KnowledgeGraph, np.ndarray]: # graph without the fold in train; the fold, `[n, 3]`
+    "Split a random fold off the training triples."
     which = np.random.default_rng(seed).permutation(len(kg.train)) % folds
     kept = replace(kg, name=f"{kg.name} without fold {fold + 1} of {folds}", train=kg.train[which != fold])
     return kept, kg.train[which == fold]
 
 # %% ../nbs/12b_doubt.ipynb #fa4fccde
 def _has_seen(what:dict)->str|None:
-    "The run that a language model began with, or took its negatives from."
+    "The run that a language model was initialised from or took its negatives from, or None."
     if what.get("negatives_from"): return what["negatives_from"]
     began = read_config(find_encoder(what["encoder"])).model_type == MtlkgcConfig.model_type
     return what["encoder"] if began else None
@@ -44,14 +44,14 @@ def again(
     kg:KnowledgeGraph, out:Path|str, # another graph, and a folder for its run
     progress:bool=True,
 )->Run:
-    """Train what this run is on another graph, with the same hyperparameters, or continue.
+    """Train this run's model anew on another graph, with the same hyperparameters, or resume its training.
 
-    Raises `ValueError` for ensembles, and for runs that another one has a part in."""
+    Raises `ValueError` for ensembles, and for runs that depend on another run."""
     how = {k: v for k, v in self.what.items() if k not in ("kind", "kg", "fingerprint")}
     if self.kind in COUNTED: return COUNTED[self.kind](kg, out)
     if self.kind == "nbfnet": return train_nbfnet(kg, out, progress, **how)
     if self.kind == "graph model":
-        how.pop("tasks", None) # in runs of before
+        how.pop("tasks", None) # in older runs
         return train_graph_model(kg, out=out, progress=progress, **how)
     if self.kind != "language model": raise ValueError(f"{self} is an ensemble; ask its members one by one")
     if other := _has_seen(how):
@@ -60,8 +60,8 @@ def again(
 
 # %% ../nbs/12b_doubt.ipynb #06de2f14
 @patch
-def _judged_fold(self:Run, fold:int, folds:int, out:Path, progress:bool)->pd.DataFrame: # as of `Run.classify`
-    "The triples of a fold, judged by a model without them; what is there already is read."
+def _judged_fold(self:Run, fold:int, folds:int, out:Path, progress:bool)->pd.DataFrame: # see `Run.classify`
+    "Classify the triples of a fold with a model trained without them; existing results are read."
     kept, asked = without_fold(self.kg, fold, folds)
     file = out/f"fold-{fold + 1}.parquet"
     run = Run(out/f"fold-{fold + 1}")
@@ -80,12 +80,12 @@ def doubt(
     self:Run, out:Path|str, # a folder for the folds' runs, and for `doubts.tsv`
     folds:int=5,
     progress:bool=True,
-)->pd.DataFrame: # `probability`, the least first; ids and names
-    """The training triples of a run's graph, judged by runs like it that have not seen them, or continue.
+)->pd.DataFrame: # `probability`, in ascending order; ids and names
+    """Classify each training triple with a run like this one, trained without it, or resume.
 
-    Raises `ValueError` for runs that can't be made again, `DataError` if `out` holds something else."""
+    Raises `ValueError` for runs that cannot be repeated, `DataError` if `out` holds something else."""
     check_values(folds=folds)
-    fitting_triples(self.kg) # or an error, before anything is trained
+    fitting_triples(self.kg) # raises early, before any training
     out, found = Path(out), []
     with locked(out):
         for fold in range(folds):

@@ -26,16 +26,16 @@ from .tasks import parse_tasks
 def standardise(
     scores:Tensor, # `[Q, n]`
 )->Tensor: # `[Q, n]`
-    "Scores of each query with mean 0 and standard deviation 1; all 0 where they are all equal."
+    "Scores with mean 0 and standard deviation 1 for each query; all 0 if they are all equal."
     centred = scores - scores.mean(1, keepdim=True)
-    equal = (scores == scores[:, :1]).all(1, keepdim=True) # whose mean may be another number, rounded
+    equal = (scores == scores[:, :1]).all(1, keepdim=True) # their mean may differ by rounding
     return (centred/centred.std(1, keepdim=True, correction=0).clamp(min=1e-12)).masked_fill(equal, 0.)
 
 # %% ../nbs/12_ensemble.ipynb #2900442c
 def cardinality(
     kg:KnowledgeGraph,
 )->np.ndarray: # `[R]` of "1-1", "1-N", "N-1" and "N-N"
-    "How many heads and tails a relation has for each other, on average in train (Bordes et al. 2013)."
+    "Cardinality of each relation, by its mean number of answers per train query (Bordes et al. 2013)."
     n_triples = np.bincount(kg.train[:, 1], minlength=kg.n_relations)
     many = {}
     for side in ("head", "tail"):
@@ -46,24 +46,24 @@ def cardinality(
     return many["head"] + "-" + many["tail"]
 
 # %% ../nbs/12_ensemble.ipynb #b2f222b3
-BY = ("all", "side", "side and cardinality") # how finely weights may differ
+BY = ("all", "side", "side and cardinality") # groupings of queries for weights, from coarse to fine
 
 def groups(
-    kinds:np.ndarray, # `[R]`, of `cardinality`
+    kinds:np.ndarray, # `[R]`, from `cardinality`
     triples:np.ndarray, # `[N, 3]`
     side:str, by:str, # one of `BY`
-)->np.ndarray: # `[N]` names
-    "The group whose weights a query has."
+)->np.ndarray: # `[N]` group names
+    "Weight group of each query."
     if by == "side and cardinality": return np.char.add(f"{side} of ", kinds[triples[:, 1]].astype(str))
     return np.full(len(triples), side if by == "side" else "all")
 
 # %% ../nbs/12_ensemble.ipynb #4cda8b87
 class Ensemble(Scorer):
-    "A scorer that adds up the standardised scores of others."
+    "A scorer that sums the weighted, standardised scores of its members."
     def __init__(
         self, scorers:list[Scorer], # `M` members
         kg:KnowledgeGraph,
-        weights:dict[str, list[float]], # group → `M` weights; "all" serves groups that are not named
+        weights:dict[str, list[float]], # group → `M` weights; "all" is for groups not listed
         by:str="all", # one of `BY`
     ):
         self.scorers = scorers
@@ -97,19 +97,19 @@ def weights_of(self:Ensemble, queries:np.ndarray, side:str)->Tensor: # `[M, Q, 1
 
 @patch
 def read(self:Ensemble, queries:np.ndarray, side:str)->tuple[None, Tensor]: # `[M, Q, E]`
-    "No shortlist, and standardised scores of each member for all entities."
+    "None, as there is no shortlist, and each member's standardised scores for all entities."
     return None, torch.stack([standardise(s(queries, side).float().cpu()) for s in self.scorers])
 
 # %% ../nbs/12_ensemble.ipynb #93cdbbf4
 @dataclass
 class Margins:
-    "By how much candidates beat the answers of queries, member by member; a query's candidates lie together."
+    "Margins of candidates over the answer, per member; the candidates of a query are contiguous."
     of:Tensor # `[M, C]` fp32
-    times:Tensor # `[C]`: how many candidates these stand for
-    counts:Tensor # `[N]`: how many of the `C` belong to each query
+    times:Tensor # `[C]`: number of candidates that each one stands for
+    counts:Tensor # `[N]`: number of the `C` that belong to each query
 
-    def __getitem__(self, queries:np.ndarray)->"Margins": # numbers of queries, or `[N]` bool
-        "Those of some queries."
+    def __getitem__(self, queries:np.ndarray)->"Margins": # query numbers, or `[N]` bool
+        "Margins of some queries."
         numbers = np.arange(len(self.counts))[queries]
         def of_these(x):
             parts = x.split(self.counts.tolist(), -1)
@@ -117,22 +117,22 @@ class Margins:
         return Margins(of_these(self.of), of_these(self.times), self.counts[numbers])
 
     def reciprocal_ranks(
-        self, weights:Tensor, # `[M, N]`, those of each query, or `[M, 1]`
+        self, weights:Tensor, # `[M, N]`, per query, or `[M, 1]`
     )->Tensor: # `[N]` fp64
-        "1 / realistic rank by the weighted sum of members."
+        "Reciprocal realistic rank of each answer by the weighted sum of members."
         weights = weights.expand(-1, len(self.counts)).repeat_interleave(self.counts, dim=1)
         return _reciprocal_ranks((weights*self.of).sum(0), self.times, self.counts)
 
 def _reciprocal_ranks(margin:Tensor, times:Tensor, counts:Tensor)->Tensor: # `[C]`, `[C]`, `[N]` → `[N]` fp64
-    "By the sign of its margin, a better candidate counts 1, a tie half, a worse one 0."
+    "Reciprocal realistic ranks: candidates with a positive margin count 1, ties ½, others 0."
     twice = torch.segment_reduce((1 + margin.sign())*times, "sum", lengths=counts)
     return 1/(1 + twice.double()/2)
 
 # %% ../nbs/12_ensemble.ipynb #e92ad29f
 def _hidden(
     kg:KnowledgeGraph, triples:np.ndarray, side:str, own_last:bool,
-)->tuple[Tensor, Tensor, Tensor]: # `[N, E]`: -inf, or 0; the answer `[N, 1]`; can it be found? `[N, 1]`
-    "What fitting does not count among the candidates."
+)->tuple[Tensor, Tensor, Tensor]: # `[N, E]`, -inf or 0; answers `[N, 1]`; whether they can be found `[N, 1]`
+    "Mask of the entities that are not candidates in fitting, the answers, and whether they can be found."
     hide = torch.zeros(len(triples), kg.n_entities)
     target = filter_known(hide, triples, kg, side, known_from=CHOOSING)[:, None]
     there = torch.ones_like(target, dtype=bool)
@@ -146,10 +146,10 @@ def _hidden(
 # %% ../nbs/12_ensemble.ipynb #6aa075fa
 def _margin(
     z:Tensor, # `[M, N, n]`
-    at:Tensor|None, # `[N, n]`, candidates of a shortlist
+    at:Tensor|None, # `[N, n]`, candidates of a shortlist; None is all entities
     hide:Tensor, target:Tensor, there:Tensor, # as from `_hidden`
 )->Tensor: # `[M, N, n]`
-    "By how much each candidate beats the answer; 1 for all of a query whose answer is not among them."
+    "Margin of each candidate over the answer; 1 for all candidates if the answer cannot be found."
     if at is not None:
         hide = hide.gather(1, at)
         is_answer = at == target
@@ -163,16 +163,16 @@ def _margin(
 def _packed(
     margin:Tensor, # `[M, N, n]`
 )->Margins:
-    """The candidates that matter: ahead of the answer for some member, or tied, these counted.
+    """Margins of candidates that are ahead of the answer for some member, and of ties, merged and counted.
 
-    Raises `ValueError` for margins that are no numbers."""
+    Raises `ValueError` if a margin is NaN."""
     best = margin.amax(0) # [N, n]
     if best.isnan().any(): raise ValueError("a member has scores that are no numbers; it diverged")
     member = torch.arange(len(margin))[:, None]
     query, place = (best >= 0).nonzero(as_tuple=True)
     of = margin[:, query, place]
     ahead = of.amax(0) > 0
-    who = ((of == 0) << member).sum(0) # ties: a bit for each such member
+    who = ((of == 0) << member).sum(0) # one bit for each member that ties
     code, times = ((query << len(margin)) + who)[~ahead].unique(return_counts=True)
     tied = (code >> member & 1) - 1. # 0 where a member ties, else -1
     query = torch.cat([query[ahead], code >> len(margin)])
@@ -182,15 +182,15 @@ def _packed(
 
 # %% ../nbs/12_ensemble.ipynb #1859e963
 def margins(
-    team:Scorer, # an `Ensemble` or a `Shortlist` of `M` scorers, whose weights are not read
+    team:Scorer, # an `Ensemble` or a `Shortlist` of `M` scorers, whose weights are ignored
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]` of dev
     own_last:bool=False, # put the query's own entity last, as in `OwnLast`
     progress:bool=False,
 )->Margins: # of `2*N` queries, tails first, then heads
-    """Standardised score of each candidate less that of the answer, member by member.
+    """Standardised score of each candidate minus that of the answer, per member.
 
-    The answer itself and other known answers are no candidates. Of an answer that is not in a shortlist, all
-    are ahead."""
+    The answer and other known answers are not candidates. But every candidate, even those, counts as ahead of
+    an answer that cannot be found: one outside the shortlist, or the own entity if that is last."""
     parts, numbers = [], []
     blocks = query_blocks(kg, triples, sequences=team.block)
     for side, rows in tqdm(blocks, desc="scoring dev", unit=" blocks", disable=not progress):
@@ -205,7 +205,7 @@ def margins(
 
 # %% ../nbs/12_ensemble.ipynb #397ac14f
 def _mrr_with(total:Tensor, member:Tensor, margin:Margins)->float: # `[C]`, `[C]`
-    "MRR if a member joins those whose margins are in `total`; as many queries at a time as a cache holds."
+    "MRR if a member's margins are added to `total`, computed for as many queries at a time as fit in cache."
     counts = margin.counts.split(2**17*len(margin.counts)//max(len(total), 1) + 1)
     sizes = [n.sum().item() for n in counts]
     pieces = zip(total.split(sizes), member.split(sizes), margin.times.split(sizes), counts)
@@ -214,9 +214,9 @@ def _mrr_with(total:Tensor, member:Tensor, margin:Margins)->float: # `[C]`, `[C]
 def select(
     margin:Margins, # of `M` members
     rounds:int=20,
-)->list[float]: # `M` weights, which add up to 1
-    "Weights with the best MRR that greedy selection with replacement finds (Caruana et al. 2004)."
-    bag = np.zeros(len(margin.of)) # how often each member is in it
+)->list[float]: # `M` weights with sum 1
+    "Weights with the best MRR found by greedy selection with replacement (Caruana et al. 2004)."
+    bag = np.zeros(len(margin.of)) # how often each member was selected
     total = torch.zeros_like(margin.of[0])
     best = (-1., None)
     for _ in range(rounds):
@@ -230,14 +230,14 @@ def select(
 # %% ../nbs/12_ensemble.ipynb #2e946ece
 def _fitted(
     margin:Margins, # of `N` queries
-    group:np.ndarray, # `[B, N]`: the group of each query, in each way to group them
+    group:np.ndarray, # `[B, N]`: the group of each query, for each grouping
     queries:np.ndarray, # `[N]` bool
 )->dict[str, list[float]]: # group → `M` weights
-    "Weights of each group, selected on some queries."
+    "Weights of each group, fitted on the selected queries."
     return {g: select(margin[queries & (group == g).any(0)]) for g in np.unique(group[:, queries]).tolist()}
 
 def _held_out(margin:Margins, group:np.ndarray, fold:np.ndarray)->list[float]: # `[B, N]`, `[N]` → `B` MRR
-    "MRR by weights that were fitted without a query's fold, in each way to group queries."
+    "Cross-validated MRR of each grouping: no query is ranked with weights fitted on its own fold."
     found = torch.empty(group.shape, dtype=torch.double)
     for f in np.unique(fold):
         weights = _fitted(margin, group, fold != f)
@@ -253,8 +253,8 @@ def fit(
     margin:Margins, # of `2*N` queries, as from `margins`
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]` of dev
     folds:int=5,
-)->dict: # `by`, `weights`, and MRR: `held_out`, for each way to group, of queries not fitted; `members_alone`
-    "Choose weights and how finely they differ, or the best member alone. Raises `ValueError` for one query."
+)->dict: # `by`, `weights`, and MRRs: `held_out`, cross-validated for each grouping, and `members_alone`
+    "Choose weights and their grouping, or the best member alone. Raises `ValueError` for a single query."
     sides = ("tail", "head")
     kinds = cardinality(kg)
     group = np.stack([np.concatenate([groups(kinds, triples, side, by) for side in sides]) for by in BY])
@@ -263,21 +263,21 @@ def fit(
     if fold.max() == 0:
         raise ValueError("weights are fitted and judged on different queries; two or more are needed")
     held_out = _held_out(margin, group, fold)
-    way = int(np.argmax(held_out)) # the coarsest of equals
+    way = int(np.argmax(held_out)) # the coarsest if tied
     alone = [_reciprocal_ranks(of, margin.times, margin.counts).mean().item() for of in margin.of]
     found = {"held_out": dict(zip(BY, held_out)), "members_alone": alone}
     if max(alone) < held_out[way]:
-        weights = _fitted(margin, group[[0, way]], fold >= 0) # "all" serves groups that dev does not have
+        weights = _fitted(margin, group[[0, way]], fold >= 0) # "all" is for groups that dev lacks
         return {"by": BY[way], "weights": weights, **found}
     best = [float(i == np.argmax(alone)) for i in range(len(alone))]
     return {"by": "all", "weights": {"all": best}, **found}
 
 # %% ../nbs/12_ensemble.ipynb #babb03be
 class Shortlist(Scorer):
-    "A scorer whose `k` best candidates, without answers known from training, are re-scored by others."
+    "A scorer whose top `k` candidates, without answers known from training, are re-scored by others."
     def __init__(
         self, first:Scorer,
-        readers:list, # scorers that have `read_with`, as a `CrossEncoder`
+        readers:list, # scorers with `read_with`, e.g. `CrossEncoder`
         kg:KnowledgeGraph, k:int,
         weights:dict[str, list[float]], # group → weights of `first` and of each reader
         by:str="all", # one of `BY`
@@ -302,7 +302,7 @@ def pick(
     queries:np.ndarray, side:str,
     candidates:np.ndarray, # `[n]` entity numbers
 )->Tensor: # `[Q, k]`
-    "Columns of the shortlist."
+    "Column indices of each query's shortlist."
     rows, known = self.trained[side].lookup(queries)
     there, at = among(candidates, known)
     rough = rough.clone()
@@ -315,8 +315,8 @@ def reread(
     self:Shortlist, queries:np.ndarray, side:str,
     rough:Tensor, # `[Q, n]`, scores of `first`
     candidates:np.ndarray, # `[n]` entity numbers
-)->tuple[Tensor, Tensor]: # `[Q, k]` columns; `[1 + readers, Q, k]`
-    "The shortlist, and standardised scores of all members for it."
+)->tuple[Tensor, Tensor]: # `[Q, k]` columns; `[1 + readers, Q, k]` scores
+    "Each query's shortlist, and all members' standardised scores for it."
     at = self.pick(rough, queries, side, candidates)
     entities = torch.from_numpy(candidates)[at] # [Q, k]
     asked = torch.from_numpy(queries)
@@ -327,13 +327,13 @@ def reread(
 
 @patch
 def read(self:Shortlist, queries:np.ndarray, side:str)->tuple[Tensor, Tensor]:
-    "As `reread`, of the best of all entities."
+    "`reread` with all entities as candidates."
     return self.reread(queries, side, self.first(queries, side).float().cpu(), np.arange(self.E))
 
 # %% ../nbs/12_ensemble.ipynb #bd476600
 @patch
 def weights_of(self:Shortlist, queries:np.ndarray, side:str)->Tensor: # `[1 + readers, Q, 1]`
-    "The weight of each member for each query, as in an ensemble."
+    "The weight of each member for each query, as in `Ensemble`."
     return Ensemble.weights_of(self, queries, side)
 
 @patch
@@ -355,18 +355,18 @@ def __call__(
 # %% ../nbs/12_ensemble.ipynb #43127111
 def team(
     scorers:list[Scorer], kg:KnowledgeGraph,
-    shortlist:int|None, # the first makes a shortlist of so many candidates, the others re-score it
+    shortlist:int|None, # size of the first scorer's shortlist, which the others re-score; None is an ensemble
     weights:dict, by:str="all",
-    own_last:bool=True, # the query's own entity takes no place of a shortlist
+    own_last:bool=True, # rank the query's own entity last in making the shortlist
 )->Ensemble|Shortlist:
-    "Several scorers as one."
+    "Combine scorers into an ensemble or a shortlist."
     if not shortlist: return Ensemble(scorers, kg, weights, by)
     first = OwnLast(scorers[0], kg) if own_last else scorers[0]
     return Shortlist(first, scorers[1:], kg, shortlist, weights, by)
 
 # %% ../nbs/12_ensemble.ipynb #6dce8ebc
 def _check_members(runs:list[Run], shortlist:int|None, score_with:str|None=None):
-    "Raise `DataError` if runs do not belong together."
+    "Raise `DataError` if the runs cannot be combined."
     if len(runs) < 2: raise DataError(f"an ensemble has two members or more, not {len(runs)}")
     if shortlist is not None and shortlist < 2:
         raise DataError(f"a shortlist has two candidates or more, not {shortlist}")
@@ -383,36 +383,36 @@ def _check_members(runs:list[Run], shortlist:int|None, score_with:str|None=None)
         raise DataError(f"none of the runs has the heads {score_with}, which it should be scored with")
 
 def _heads(run:Run, score_with:str|None)->str|None:
-    "The heads a member is scored with: those asked for, if it is a language model that has them."
+    "Heads to score a member with: `score_with` if it is a language model that has them, else None."
     if not score_with or run.kind != "language model": return None
     return score_with if set(parse_tasks(score_with)) <= set(parse_tasks(run.what["tasks"])) else None
 
 # %% ../nbs/12_ensemble.ipynb #6cfd2443
 def _member(run:Run, out:Path|str, score_with:str|None)->dict:
-    "A member as an ensemble in `out` knows it: where it is, what it was, and its heads."
+    "A member's entry in an ensemble at `out`: its relative path, configuration hash and heads."
     where = os.path.relpath(run, out)
     return {"run": where, "config": config_hash(run.config), "score_with": _heads(run, score_with)}
 
 def _weights_kept(kg:KnowledgeGraph, n_dev:int, own_last:bool)->dict:
-    "What was chosen, how and when, as in `choices.json` of a run."
+    "Record of what was chosen, how and when, for the run's `choices.json`."
     return {"what": "the weights of members, or the best one alone", "by": "MRR",
             "on": f"{n_dev} triples of dev's fitting half", "candidates": kg.n_entities,
             "filtered_by": "+".join(CHOOSING), "own_entity": "last" if own_last else "competes",
             "when": now()}
 
 # %% ../nbs/12_ensemble.ipynb #c37154d4
-DEV_TRIPLES = 2000 # of dev's fitting half, that weights are fitted on
+DEV_TRIPLES = 2000 # triples of dev's fitting half on which weights are fitted
 
 def combine(
     runs:list[Run|Path|str], # or their folders; at least two
     out:Path|str, # the ensemble's folder
-    dev_triples:int=DEV_TRIPLES, # of dev's fitting half, at random
-    score_with:str|None=None, # heads of the language models among the runs that have them, e.g. "lp+rp"
-    shortlist:int|None=None, # so many of the first run's best candidates are re-scored by the others
-    own_last:bool=True, # fit and use it with the query's own entity last, see `OwnLast`
+    dev_triples:int=DEV_TRIPLES, # number of random triples of dev's fitting half
+    score_with:str|None=None, # heads to use, e.g. "lp+rp", of the language models that have them
+    shortlist:int|None=None, # number of the first run's best candidates that the others re-score
+    own_last:bool=True, # fit and use the ensemble with the query's own entity last, see `OwnLast`
     seed:int=0, progress:bool=True,
 )->Run:
-    "Fit an ensemble on dev and save it. Raises `DataError` if runs do not belong together, as `open_run`."
+    "Fit an ensemble on dev and save it. Raises `DataError` if runs cannot be combined, and as `open_run`."
     check_values(dev_triples=dev_triples, score_with=score_with, seed=seed)
     runs = [load_run(r) for r in runs]
     _check_members(runs, shortlist, score_with)
@@ -437,14 +437,14 @@ def combine(
 
 # %% ../nbs/12_ensemble.ipynb #db0954ed
 def _member_scorer(ensemble:Run, run:str, config:str, score_with:str|None=None)->Scorer:
-    "A member, from its path relative to the ensemble, the hash of its configuration, and its heads."
+    "Load a member by its path relative to the ensemble; check its configuration hash and select its heads."
     member = load_run(os.path.normpath(ensemble/run))
     if config_hash(member.config) != config:
         raise DataError(f"{member.folder} is not the run that {ensemble.folder} was fitted with")
     return member.scored_with(score_with)
 
 def load_scorer(run:Run)->Scorer:
-    "The members of a saved ensemble as one. Raises `DataError` if one is not there, or is another run now."
+    "Load a saved ensemble as a scorer. Raises `DataError` if a member is missing or is another run now."
     said = json.loads((run.model_folder/"config.json").read_text())
     scorers = [_member_scorer(run, **m) for m in said["members"]]
     own_last = run.what.get("own_last", True)

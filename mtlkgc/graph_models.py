@@ -29,20 +29,20 @@ from .run import write_json
 from .scoring import Scorer
 
 # %% ../nbs/11_graph_models.ipynb #1396329d
-PRODUCTS = ("distmult", "complex", "conve") # a query is one point, multiplied with entities
+PRODUCTS = ("distmult", "complex", "conve") # scores are products of query and entity vectors
 
-def formula(model)->str: # "transe", "complex" …, or "nonetype"
-    "What a PyKEEN model computes, called as in its settings."
+def formula(model)->str: # e.g. "transe", "complex"; "nonetype" if there is none
+    "Lower-case name of a PyKEEN model's interaction function, spelled as in `Settings.model`."
     return type(getattr(model, "interaction", None)).__name__.removesuffix("Interaction").lower()
 
 def is_product(model)->bool:
-    "Whether a model's scores for heads and tails are such products."
+    "Whether a model's head and tail scores are products of a query vector and entity vectors."
     name = formula(model)
     return name in PRODUCTS and (name != "conve" or model.use_inverse_triples)
 
 # %% ../nbs/11_graph_models.ipynb #1396329e
 class GraphScorer(Scorer):
-    "A scorer that asks a PyKEEN model."
+    "A scorer that wraps a PyKEEN model."
     def __init__(self, model):
         self.model, self.device = model.eval(), model.device
         self.by_product = is_product(model)
@@ -50,7 +50,7 @@ class GraphScorer(Scorer):
         if self.by_distance and (model.interaction.power_norm or model.use_inverse_triples):
             self.by_distance = False
         width = max(p.shape[-1] for p in model.entity_representations[0].parameters())
-        self.at_once = max(1, 2**27//(model.num_entities*width)) # queries
+        self.at_once = max(1, 2**27//(model.num_entities*width)) # queries per `predict` call
         self.block = 2**22
 
     def __call__(
@@ -70,16 +70,16 @@ class GraphScorer(Scorer):
                 some = [self.model.predict(q, target=side, ids=ids) for q in queries.split(self.at_once)]
                 scores = torch.cat(some)
         self.n_read += scores.numel()
-        inverses = side == "relation" and self.model.use_inverse_triples # every second relation is one
+        inverses = side == "relation" and self.model.use_inverse_triples # odd relations are inverses
         return scores[:, ::2] if inverses else scores
 
 # %% ../nbs/11_graph_models.ipynb #b5992f9f
 @patch
 def nearness(
     self:GraphScorer, queries:Tensor, # `[Q, 3]`
-    side:str, ids:Tensor|None=None, # of candidates; all if None
+    side:str, ids:Tensor|None=None, # candidate entities; all if None
 )->Tensor: # `[Q, E]` or `[Q, len(ids)]`
-    "Negative distance of candidates from where a TransE or RotatE expects the answer."
+    "Negative distances of candidates from the point where TransE or RotatE predicts the answer."
     model, tail = self.model, side == "tail"
     entities = model.entity_representations[0]
     r = model.relation_representations[0](queries[:, 1]) # [Q, D]
@@ -90,15 +90,15 @@ def nearness(
     else: at = x + r if tail else x - r
     return -torch.cdist(at, among, p=float(model.interaction.p), compute_mode="donot_use_mm_for_euclid_dist")
 
-AT_ONCE = 64 # points of a product: always as many, as the last bit of a product depends on their number
+AT_ONCE = 64 # queries per matrix product: a fixed number, as the last bit of a product depends on it
 
 def _products(
     model, # DistMult, ComplEx, or a ConvE with inverse relations
     h:Tensor, # `[B, D]`, real or complex
     r:Tensor, # `[B, D]`
-    t:Tensor, # `[E, D]`; of a ConvE, the list `[E, D]`, `[E]`
+    t:Tensor, # `[E, D]`; for ConvE, a list of vectors `[E, D]` and biases `[E]`
 )->Tensor: # `[B, E]`
-    "Scores of each query with each candidate tail, all in one product of matrices."
+    "Scores of all candidate tails of each query, as one matrix product."
     if formula(model) == "conve":
         vectors, bias = t
         unit = torch.eye(h.shape[1], device=h.device)
@@ -111,9 +111,9 @@ def _products(
 @patch
 def product(
     self:GraphScorer, queries:Tensor, # `[Q, 3]`
-    side:str, ids:Tensor|None=None, # of candidates; all if None
+    side:str, ids:Tensor|None=None, # candidate entities; all if None
 )->Tensor: # `[Q, E]` or `[Q, len(ids)]`
-    "Scores of a DistMult, a ComplEx, or a ConvE with inverse relations."
+    "Scores of candidates by DistMult, ComplEx, or ConvE with inverse relations."
     model, head, inverse = self.model, side == "head", self.model.use_inverse_triples
     even = torch.nn.functional.pad(queries, (0, 0, 0, -len(queries) % AT_ONCE)) # [a multiple of AT_ONCE, 3]
     r = 2*even[:, 1] + head if inverse else even[:, 1] # every second relation is an inverse
@@ -125,29 +125,29 @@ def product(
 # %% ../nbs/11_graph_models.ipynb #3bd87da7
 @dataclass
 class Settings:
-    "What decides the outcome of a graph model, besides the graph; names and values are PyKEEN's."
-    model:str # any of PyKEEN's
+    "All hyperparameters that determine a graph model, given the graph; names and values are PyKEEN's."
+    model:str # name of any PyKEEN model
     model_kwargs:dict = field(default_factory=dict)
-    loop:str = "slcwa" # or "lcwa": all entities compete; or "1vsall": and each triple counts once
-    inverse:bool = False # learn the other direction of each relation too
+    loop:str = "slcwa" # or "lcwa": all entities compete; or "1vsall": likewise, and each triple counts once
+    inverse:bool = False # also learn the inverse of each relation
     loss:str = "nssa"
     loss_kwargs:dict = field(default_factory=dict)
-    negatives:int = 32 # for each triple, with slcwa
+    negatives:int = 32 # per triple, with slcwa
     label_smoothing:float = 0.
-    n3:float|None = None # weight of third powers (Lacroix et al. 2018), with 1vsall
+    n3:float|None = None # weight of the N3 penalty (Lacroix et al. 2018), with 1vsall
     rp:float|None = None # weight of relation prediction (Chen et al. 2021), with 1vsall
     optimizer:str = "adam"
     lr:float = 1e-3
-    lr_divisor:float = 1. # of lr, after half of the epochs
-    batch_size:int = 512 # triples, or pairs with lcwa
+    lr_divisor:float = 1. # lr is divided by it after half of the epochs
+    batch_size:int = 512 # triples with slcwa, else (head, relation) pairs
     epochs:int = 100
     evaluations:int = 5 # how often dev is ranked; the best state is kept
-    dev_triples:int = 500 # of dev's choosing half, ranked then against all entities
+    dev_triples:int = 500 # triples of dev's choosing half that are ranked, against all entities
     own_last:bool = True # choose and use the model with the query's own entity last, see `OwnLast`
     seed:int = 0
 
 # %% ../nbs/11_graph_models.ipynb #681af77c
-def _n3(weight, **more): # a sum of third powers, as in N3 (Lacroix et al. 2018)
+def _n3(weight, **more): # sum of third powers, as in N3 (Lacroix et al. 2018)
     return dict(regularizer="powersum", regularizer_kwargs=dict(weight=weight, p=3.), **more)
 
 _CONVE = dict( # Dettmers et al. 2018
@@ -198,7 +198,7 @@ def _sun(dim, batch, negatives, gamma, temperature, lr, steps, n_train, **model)
         lr=lr, lr_divisor=10., batch_size=batch, epochs=-(-steps*batch//n_train), evaluations=20,
         own_last=False)
 
-_LONG = dict(entity_constrainer=None) # vectors may have any length
+_LONG = dict(entity_constrainer=None) # entity vectors are not normalised
 _SUN_TRANSE = dict(_LONG, scoring_fct_norm=1)
 
 _PAPER = {
@@ -217,7 +217,7 @@ PRESETS = {"cpu": _CPU, "paper": _PAPER}
 
 # %% ../nbs/11_graph_models.ipynb #0e0c5d2c
 def _preset(kg:KnowledgeGraph, model:str, preset:str)->dict:
-    "What a preset says of a model for a graph. Raises `ValueError` if there is nothing."
+    "Settings of a preset for a model and graph. Raises `ValueError` if it is unknown or `paper` has none."
     if preset not in PRESETS: raise ValueError(f"no preset {preset!r}; there are {', '.join(PRESETS)}")
     table = PRESETS[preset]
     if preset == "paper" and (model, kg.name) not in table:
@@ -227,9 +227,9 @@ def _preset(kg:KnowledgeGraph, model:str, preset:str)->dict:
     return table.get((model, kg.name)) or table.get((model, None), {})
 
 def settings(kg:KnowledgeGraph, model:str, preset:str="cpu", **changes)->Settings:
-    """The preset of a model for a graph, with changes; a model without one starts from the defaults.
+    """Settings of a model for a graph: its preset, or the defaults if it has none, with changes.
 
-    Raises `ValueError` for names that do not exist and values that make no sense."""
+    Raises `ValueError` for unknown names and invalid values."""
     need_pykeen(f"the model {model!r}")
     from pykeen.models import model_resolver
     model = model_resolver.normalize(model)
@@ -258,9 +258,9 @@ def settings(kg:KnowledgeGraph, model:str, preset:str="cpu", **changes)->Setting
 # %% ../nbs/11_graph_models.ipynb #3a1d5a12
 def tail_scores(
     model, pairs:Tensor, # `[B, 2]` head and relation
-    **unused, # PyKEEN may ask for a part
+    **unused, # PyKEEN's `slice_size` and `mode`, ignored
 )->Tensor: # `[B, E]`
-    "Scores of all entities as tails: what PyKEEN's `score_t` computes, by a product of matrices."
+    "Scores of all entities as tails: PyKEEN's `score_t`, as one matrix product."
     return _products(model, *model._get_representations(h=pairs[:, 0], r=pairs[:, 1], t=None, mode=None))
 
 def _third_powers(
@@ -268,31 +268,31 @@ def _third_powers(
     t:Tensor, # `[E, D]`
     answers:Tensor, # `[B, E]`
 )->Tensor: # scalar
-    "Mean over the triples of a batch (Lacroix et al. 2018)."
+    "N3 penalty, without its weight: mean over the triples of a batch (Lacroix et al. 2018)."
     of_head, of_relation, of_tail = (x.abs().pow(3).sum(1) for x in (h, r, t)) # [B], [B], [E]
     of_triples = (answers.sum(1)*(of_head + of_relation)).sum() + (answers.sum(0)*of_tail).sum()
     return of_triples/answers.sum()
 
 def _relation_loss(
     model, h:Tensor, # `[B, D]`
-    relation:Tensor, # `[B]` numbers
+    relation:Tensor, # `[B]` relation numbers
     t:Tensor, # `[E, D]`
     answers:Tensor, # `[B, E]`
 )->Tensor: # scalar
-    "Mean cross-entropy over all relations and inverses, of the triples of a batch (Chen et al. 2021)."
+    "Mean cross-entropy of a batch's triples over all relations and inverses (Chen et al. 2021)."
     query, tail = answers.nonzero(as_tuple=True)
     scores = _products(model, h[query].conj(), t[tail], model.relation_representations[0]()) # [triples, 2R]
     return torch.nn.functional.cross_entropy(scores, relation[query])
 
 def one_vs_all_loss(
-    model, # DistMult, ComplEx or ConvE of PyKEEN, with inverse relations
+    model, # PyKEEN's DistMult, ComplEx or ConvE, with inverse relations
     pairs:Tensor, # `[B, 2]` head and relation
     answers:Tensor, # `[B, E]` 1 at known tails
-    n3:float|None=None, # weight of the third powers
+    n3:float|None=None, # weight of the N3 penalty
     rp:float|None=None, # weight of relation prediction
     label_smoothing:float=0.,
 )->Tensor: # scalar
-    "Mean over the triples of a batch of cross-entropy among all tails, N3 and relation prediction."
+    "Mean over a batch's triples of cross-entropy over all tails, plus weighted N3 and relation prediction."
     h, r, t = model._get_representations(h=pairs[:, 0], r=pairs[:, 1], t=None, mode=None) # [B or E, D]
     scores = _products(model, h, r, t)
     loss = model.loss.process_lcwa_scores(scores, answers, label_smoothing, weights=answers)
@@ -301,7 +301,7 @@ def one_vs_all_loss(
     return loss
 
 def _one_vs_all(n3, rp):
-    "PyKEEN's training loop with another loss."
+    "A subclass of PyKEEN's LCWA training loop with `one_vs_all_loss` as its loss."
     from pykeen.training import LCWATrainingLoop
     class OneVsAll(LCWATrainingLoop):
         def _process_batch(self, batch, start, stop, label_smoothing=0., slice_size=None):
@@ -312,9 +312,9 @@ def _one_vs_all(n3, rp):
 # %% ../nbs/11_graph_models.ipynb #90d1b9a5
 def build(
     s:Settings, n_entities:int, n_relations:int,
-    triples:np.ndarray|None=None, # `[N, 3]`, to train on
+    triples:np.ndarray|None=None, # `[N, 3]` training triples; no training loop if None
 ): # PyKEEN model, training loop or None, triples factory
-    "The model that settings describe, untrained. Raises `ValueError` for values that PyKEEN does not take."
+    "Build the untrained model of some settings. Raises `ValueError` for values that PyKEEN rejects."
     from pykeen.losses import loss_resolver
     from pykeen.models import model_resolver
     from pykeen.optimizers import optimizer_resolver
@@ -346,9 +346,9 @@ def weights_of(model)->dict[str, Tensor]:
     return {k: v.detach().cpu().clone().contiguous() for k, v in model.state_dict().items()}
 
 def save_state(folder:Path, model, optimizer, best:dict[str, Tensor], said:dict):
-    "Write a checkpoint, whole or not at all, and delete the one before."
+    "Write a checkpoint atomically and delete all earlier ones."
     tmp = folder.with_name("unfinished")
-    for old in (tmp, folder): shutil.rmtree(old, ignore_errors=True) # the latter: left out, as it was damaged
+    for old in (tmp, folder): shutil.rmtree(old, ignore_errors=True) # `folder`: skipped as damaged
     tmp.mkdir(parents=True)
     save_file(weights_of(model), tmp/"model.safetensors")
     save_file(best, tmp/"best.safetensors")
@@ -363,8 +363,8 @@ def save_state(folder:Path, model, optimizer, best:dict[str, Tensor], said:dict)
 
 def restore_state(
     folder:Path, model, optimizer,
-)->tuple[dict[str, Tensor], dict]: # the best state; what was said
-    "Put a checkpoint back into a model and its optimizer."
+)->tuple[dict[str, Tensor], dict]: # best weights; `said` as saved
+    "Load a checkpoint into a model, its optimizer and torch's random generator."
     model.load_state_dict(load_file(folder/"model.safetensors"))
     tensors, state = load_file(folder/"optimizer.safetensors"), {}
     torch.set_rng_state(tensors.pop("rng"))
@@ -380,13 +380,13 @@ def _lr(s:Settings, epoch:int)->float: # epoch: from 0
     return s.lr if 2*epoch < s.epochs else s.lr/s.lr_divisor
 
 def _stops(s:Settings)->list[int]:
-    "After which epochs dev is ranked: evenly, and where the learning rate falls."
+    "Epochs after which dev is ranked: evenly spaced, the last, and where the learning rate falls."
     every = -(-s.epochs//(s.evaluations or 1))
     falls = {-(-s.epochs//2)} if s.lr_divisor != 1 else set()
     return sorted({*range(every, s.epochs, every), *falls, s.epochs})
 
 def _some_epochs(loop, factory, s:Settings, done:int, until:int, run:Run, progress:bool):
-    "Train from epoch `done` to `until`. Raises `ValueError` if the model diverges or no batch is whole."
+    "Train from epoch `done` to `until`. Raises `ValueError` if the model diverges or no batch is full."
     from pykeen.training.training_loop import NonFiniteLossError, NoTrainingBatchError
     for group in loop.optimizer.param_groups: group["lr"] = _lr(s, done)
     with warnings.catch_warnings():
@@ -405,8 +405,8 @@ def _some_epochs(loop, factory, s:Settings, done:int, until:int, run:Run, progre
 # %% ../nbs/11_graph_models.ipynb #04651576
 def _all_epochs(
     run:Run, s:Settings, loop, factory, dev:DevSample|None, checkpoint:Path|None, progress:bool,
-)->tuple[dict[str, Tensor], list[dict]]: # the best state; metrics of dev, each time that it was ranked
-    "Train to the last epoch, from a checkpoint if there is one."
+)->tuple[dict[str, Tensor], list[dict]]: # best weights; dev metrics of each evaluation
+    "Train to the last epoch, resuming from a checkpoint if there is one."
     net, best, seen = loop.model, {}, []
     if checkpoint:
         best, said = restore_state(checkpoint, net, loop.optimizer)
@@ -431,21 +431,21 @@ def _all_epochs(
     return best, seen
 
 # %% ../nbs/11_graph_models.ipynb #40325558
-def _history(losses:list[float], s:Settings)->pd.DataFrame: # a row an epoch
+def _history(losses:list[float], s:Settings)->pd.DataFrame: # one row per epoch
     epochs = np.arange(1, len(losses) + 1)
     return pd.DataFrame({"step": epochs, "epoch": epochs.astype(float), "task": "lp", "loss": losses,
                          "lr": [_lr(s, epoch) for epoch in epochs - 1]})
 
 def train_graph_model(
-    kg:KnowledgeGraph, model:str, # any of PyKEEN's: "transe", "distmult", "complex", "conve", "rotate" …
+    kg:KnowledgeGraph, model:str, # any PyKEEN model: "transe", "distmult", "complex", "conve", "rotate" …
     out:Path|str="runs/run", # the run's folder
     preset:str="cpu", # key of `PRESETS`
     progress:bool=True,
     **changes, # see `Settings`
 )->Run:
-    """Train a graph model, or continue.
+    """Train a graph model, or resume its training.
 
-    Raises `DataError` if `out` holds something else, `ValueError` for arguments that make no sense."""
+    Raises `DataError` if `out` holds something else, `ValueError` for invalid arguments."""
     s = settings(kg, model, preset, **changes)
     _, loop, factory = build(s, kg.n_entities, kg.n_relations, kg.train)
     choose = s.evaluations and s.dev_triples and len(kg.dev)
@@ -465,7 +465,7 @@ def train_graph_model(
 
 # %% ../nbs/11_graph_models.ipynb #62c90c35
 def load_scorer(run:Run)->GraphScorer:
-    "The graph model of a run."
+    "Load the graph model of a run as a scorer."
     need_pykeen("this run's model")
     said = json.loads((run.model_folder/"config.json").read_text())
     s = Settings(**{f.name: said[f.name] for f in fields(Settings) if f.name in said})
@@ -477,7 +477,7 @@ def load_scorer(run:Run)->GraphScorer:
 def pykeen_metrics(
     scorer:GraphScorer, kg:KnowledgeGraph,
 )->dict[str, float]: # `mr`, `mrr`, `hits@1`, `hits@3`, `hits@10` of the test split, both sides
-    "Filtered metrics of realistic ranks by PyKEEN's own evaluator."
+    "Filtered metrics of realistic ranks, computed by PyKEEN's own evaluator."
     from pykeen.evaluation import RankBasedEvaluator
     train, dev, test = (torch.from_numpy(x) for x in (kg.train, kg.dev, kg.test))
     found = RankBasedEvaluator(filtered=True).evaluate(

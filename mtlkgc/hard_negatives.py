@@ -18,14 +18,14 @@ from .run import Run, config_hash, load_run, reading, write_atomically
 from .scoring import Scorer
 
 # %% ../nbs/06b_hard_negatives.ipynb #4f9c31d8
-SIDES = ("head", "tail") # as they are numbered in what is mined
+SIDES = ("head", "tail") # in the order of axis 1 of what `mine` returns
 
 def best_unknown(
-    scores:Tensor, # `[Q, E]`, of queries for heads or tails
+    scores:Tensor, # `[Q, E]`, of head or tail queries
     queries:np.ndarray, # `[Q, 3]`
     side:str, kg:KnowledgeGraph, m:int,
-)->tuple[Tensor, Tensor]: # `[Q, m]` scores, `-inf` where there are no more; `[Q, m]` entities
-    "The best candidates that train does not know as answers."
+)->tuple[Tensor, Tensor]: # `[Q, min(m, E)]` scores, `-inf` where there are no more; their entities
+    "The `m` best candidates of each query that are not answers in train."
     rows, known = kg.known(side, ("train",)).lookup(queries)
     scores = scores.clone()
     scores[rows, known] = -torch.inf
@@ -34,16 +34,16 @@ def best_unknown(
 # %% ../nbs/06b_hard_negatives.ipynb #9b3d5e07
 def mine(
     scorer:Scorer, kg:KnowledgeGraph,
-    m:int=30, # M
-    share:float=0.95, # a negative is below the answer by at least 1 - share of the size of the answer's score
+    m:int=30, # M, hard negatives for each triple and side
+    share:float=0.95, # a negative's score is at most s - (1 - share)*|s|, s being the answer's
     progress:bool=False,
-)->np.ndarray: # `[N, 2, M]` int32: entities in place of the head, and of the tail; -1 where there is none
+)->np.ndarray: # `[N, 2, M]` int32: entities to replace the head, and the tail; -1 where there is none
     "Hard negatives of every training triple, best first."
     out = np.full((len(kg.train), 2, m), -1, np.int32)
     for i, side in enumerate(SIDES):
         given = kg.train[:, GIVEN[side]]
         _, one_of, query_of = np.unique(given, axis=0, return_index=True, return_inverse=True)
-        order = np.argsort(query_of, kind="stable") # triples of one query stand together
+        order = np.argsort(query_of, kind="stable") # groups triples by query
         in_order = query_of[order]
         size = max(1, scorer.block//kg.n_entities)
         blocks = range(0, len(one_of), size)
@@ -65,7 +65,7 @@ def find_retriever(
     retriever:Run|Path|str, # a finished run, or its folder
     kg:KnowledgeGraph,
 )->Run:
-    "Open a retriever. Raises `DataError` if it is not finished, or knows other triples."
+    "Open a retriever. Raises `DataError` if it is not finished, or was trained on other triples."
     run = load_run(retriever)
     if not run.knows(kg):
         raise DataError(f"{run.folder} was trained on another graph than {kg.name}; "
@@ -73,14 +73,14 @@ def find_retriever(
     return run
 
 def hard_negatives(
-    run:Run, # that learns from them
+    run:Run, # to be trained with them
     kg:KnowledgeGraph,
     retriever:Run|Path|str, # as for `find_retriever`
     progress:bool=True,
 )->np.ndarray: # `[N, 2, M]` int32, as from `mine`
-    """Mine hard negatives, or read what was mined before.
+    """Mine hard negatives and save them in the run, or load those that it has.
 
-    Raises `DataError` if the retriever knows another graph, or is not the one of before."""
+    Raises `DataError` if the retriever was trained on another graph, or the saved ones have another one."""
     file, retriever = run/"hard_negatives.safetensors", find_retriever(retriever, kg)
     made_from = config_hash(retriever.config)
     if file.is_file():

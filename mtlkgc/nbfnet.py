@@ -30,30 +30,30 @@ from .scoring import Scorer, single_threaded
 
 # %% ../nbs/11c_nbfnet.ipynb #11c00007
 class Step(NamedTuple):
-    "How states of a batch lead to new ones: `S` before, `T` after."
-    state:np.ndarray # `[W]`: where each way begins, a row of the states before
-    relation:np.ndarray # `[W]`: query's number times 2R, plus the way's relation
-    way:np.ndarray # `[n]`: which way each edge is of
-    end:np.ndarray # `[n]`: where it ends, a row of the states after
-    before:np.ndarray # `[k]`: which states before are among those after; all, in most steps
-    kept:np.ndarray # `[k]`: where they are
-    keys:np.ndarray # `[T]`: query's number times (E + 1), plus the entity
+    "Edges that a layer follows in a batch, from `S` states before it to `T` states after it."
+    state:np.ndarray # `[W]`: where each way starts, a row of the states before
+    relation:np.ndarray # `[W]`: number of the query times 2R, plus the way's relation
+    way:np.ndarray # `[n]`: the way that each edge belongs to
+    end:np.ndarray # `[n]`: where each edge ends, a row of the states after
+    before:np.ndarray # `[k]`: rows of the states before that are also states after; all of them in most steps
+    kept:np.ndarray # `[k]`: their rows among the states after
+    keys:np.ndarray # `[T]`: number of the query times (E + 1), plus the entity
 
 # %% ../nbs/11c_nbfnet.ipynb #11c00008
 class Edges:
-    "The edges of train, from either end, and where they lead."
+    "The training edges in both directions, indexed by entity."
     def __init__(self, kg:KnowledgeGraph):
         self.E, self.R = kg.n_entities, kg.n_relations
         edges = both_ways(kg)
         self.edges = edges[np.lexsort(edges.T[[1, 2, 0]])] # by x, then r, then y
         x, self.y, r = self.edges.T.copy()
         new = (np.diff(x, prepend=-1) != 0) | (np.diff(r, prepend=-1) != 0)
-        first = np.flatnonzero(new) # edge of each way out of an entity
+        first = np.flatnonzero(new) # first edge of each way out of an entity
         self.relation = r[first]
         self.n_edges = np.diff(first, append=len(x))
-        entities = np.arange(self.E + 2) # there is one more, which edges that are left out lead to
+        entities = np.arange(self.E + 2) # one extra entity, the end of left-out edges
         self.first_edge, self.first_way = np.searchsorted(x, entities), np.searchsorted(x[first], entities)
-        self.degree = np.diff(self.first_edge) # edges of each entity, but those that are left out
+        self.degree = np.diff(self.first_edge) # edges of each entity, without those left out
         self.mean_log_degree = np.log1p(self.degree[:-1]).mean()
         ends = x*self.E + self.y
         self.by_ends = np.argsort(ends, kind="stable")
@@ -61,7 +61,7 @@ class Edges:
 
 # %% ../nbs/11c_nbfnet.ipynb #11c00028
 def _numbered(keys:np.ndarray, n:int)->tuple[np.ndarray, np.ndarray]: # `[T]` and `[n]`
-    "The distinct keys among numbers below `n`, sorted, and the row of each; -1 for other numbers."
+    "Sorted distinct keys, and for each number below `n` its row among them, or -1."
     there = np.zeros(n, bool)
     there[keys] = True
     distinct, row = np.flatnonzero(there), np.full(n, -1)
@@ -90,9 +90,9 @@ def step(
 @contextmanager
 def without(
     self:Edges, asked:np.ndarray, # `[B, 3]`: x, y, r
-    unlink:bool=False, # leave out all edges between x and y, whatever their relation
+    unlink:bool=False, # leave out all edges between x and y, of any relation
 ):
-    "While this lasts, the triples that are asked for are unknown."
+    "Context manager that leaves out the queried edges, in both directions."
     x, y, r = asked.T
     row, at = matches(np.concatenate([x*self.E + y, y*self.E + x]), self.ends)
     edges = self.by_ends[at]
@@ -114,9 +114,9 @@ def without(
 def step_to(
     self:Edges, keys:np.ndarray, # `[S]`, as in `Step`
     n_queries:int,
-    wanted:np.ndarray, # sorted keys; no other states are needed after this
+    wanted:np.ndarray, # sorted keys of the states needed after this step
 )->Step: # each edge is a way of its own
-    "Follow edges of states to entities that are wanted."
+    "Follow only the edges that lead to wanted states."
     n = n_queries*(self.E + 1)
     query, entity = np.divmod(wanted, self.E + 1)
     n_edges = self.first_edge[entity + 1] - self.first_edge[entity]
@@ -124,7 +124,7 @@ def step_to(
     query, end = np.repeat(query, n_edges), np.repeat(wanted, n_edges)
     _, row_before = _numbered(keys, n)
     state = row_before[query*(self.E + 1) + self.y[back]]
-    is_edge = (state >= 0) & (self.y[back] < self.E) # others are left out, or begin where nothing has arrived
+    is_edge = (state >= 0) & (self.y[back] < self.E) # others are left out or start at unreached entities
     state, query, end, r = (a[is_edge] for a in (state, query, end, self.edges[back, 2]))
     _, before = matches(wanted, keys)
     after, row = _numbered(np.concatenate([end, keys[before]]), n)
@@ -151,22 +151,22 @@ def carry(
     x:Tensor, # `[a, D]`
     origin:np.ndarray, # `[k]`, rows of x
     target:np.ndarray, # `[k]`, rows of the result
-    n:int, # rows that the result has, `b`
+    n:int, # number of rows of the result, `b`
 )->Tensor: # `[b, D]`
-    "Sums of rows: `x[origin[i]]` is added to row `target[i]`."
+    "Scatter-add of rows: `x[origin[i]]` is added to row `target[i]` of the result."
     return _Carry.apply(x, origin, target, n)
 
 def pick(x:Tensor, rows:np.ndarray)->Tensor: # `[a, D]`, `[k]` → `[k, D]`
-    "Rows of a matrix."
+    "Gather rows of a matrix."
     return carry(x, rows, np.arange(len(rows)), len(rows))
 
 # %% ../nbs/11c_nbfnet.ipynb #11c00044
 def mean_and_std(
     sums:Tensor, # `[T, 2D]`: sums of messages, and of their squares
-    degree:np.ndarray, # `[T]`: edges of each entity, each a message; there is one more
-    mean_log_degree:float, # of log(1 + degree), over all entities
+    degree:np.ndarray, # `[T]`: edges of each entity, one message each; [v = x] z_r is one more
+    mean_log_degree:float, # mean of log(1 + degree) over all entities
 )->Tensor: # `[T, 4D]`
-    "Mean and standard deviation of messages, and both times the log degree (Corso et al. 2020)."
+    "Mean and standard deviation of messages, and both scaled by the log degree (Corso et al. 2020)."
     n = torch.from_numpy(degree[:, None] + 1).to(sums)
     mean, square = (sums/n).chunk(2, 1)
     both = torch.cat([mean, (square - mean**2).clamp(min=1e-6).sqrt()], 1)
@@ -174,7 +174,7 @@ def mean_and_std(
 
 # %% ../nbs/11c_nbfnet.ipynb #11c00010
 class Layer(nn.Module):
-    "One edge further."
+    "An NBFNet layer: one step of message passing."
     def __init__(self, n_relations:int, dim:int, pna:bool=False):
         super().__init__()
         self.pna = pna
@@ -186,11 +186,11 @@ class Layer(nn.Module):
     def forward(
         self, h:Tensor, # `[S, D]`
         z:Tensor, # `[B, D]`
-        own:np.ndarray, # `[B]`, the new state of each query's own entity
+        own:np.ndarray, # `[B]`, row of each query's own entity among the states after
         step:Step,
         edges:Edges,
     )->Tensor: # `[T, D]`
-        "States before to states after."
+        "States after the step, from the states before it."
         T = len(step.keys)
         w = self.relations(z).view(-1, h.shape[1]) # [B·2R, D]
         said, first = pick(h, step.state)*pick(w, step.relation), z # [W, D], [B, D]
@@ -212,9 +212,9 @@ class NBFNet(nn.Module):
 
     def forward(
         self, edges:Edges,
-        x:np.ndarray, r:np.ndarray, # `[B]` each: entities; relations, r + R for one turned round
-        wanted:np.ndarray|None=None, # sorted keys, as in `Step`, of entities whose scores matter; all if None
-    )->Tensor: # `[B, E]`; equal for all entities that no path leads to
+        x:np.ndarray, r:np.ndarray, # `[B]` each: entities; relations, r + R for inverses
+        wanted:np.ndarray|None=None, # sorted keys, as in `Step`, of the scores needed; all if None
+    )->Tensor: # `[B, E]`; equal for all entities that no path reaches
         "Scores of all entities."
         B, E = len(x), edges.E
         h = z = self.query(torch.from_numpy(r).to(self.query.weight.device)) # [B, D]
@@ -230,17 +230,17 @@ class NBFNet(nn.Module):
 
 # %% ../nbs/11c_nbfnet.ipynb #11c00015
 class Draw:
-    "Draws entities that answers are compared with."
+    "Sampler of entities that compete with an answer: half from all, half from answers of the relation."
     def __init__(self, edges:Edges, n:int):
         self.E, self.half = edges.E, max(1, n//2)
         of_relation, y = np.divmod(np.unique(edges.edges[:, 2]*edges.E + edges.edges[:, 1]), edges.E)
         self.answers = np.split(y, np.searchsorted(of_relation, np.arange(1, 2*edges.R)))
 
     def __call__(
-        self, r:np.ndarray, # `[B]`: relations, r + R for one turned round
+        self, r:np.ndarray, # `[B]`: relations, r + R for inverses
         rng:np.random.Generator,
-    )->np.ndarray: # `[B, E]` fp32: -log p of those that are drawn, minus infinity for the rest
-        "Log of how many entities each stands for."
+    )->np.ndarray: # `[B, E]` fp32: -log P(drawn) for drawn entities, -inf for the rest
+        "Log of the number of entities that each drawn entity stands for."
         out = np.full((len(r), self.E), -np.inf, np.float32)
         for row, its_answers in zip(out, (self.answers[i] for i in r)):
             missed, drawn = np.ones(self.E), []
@@ -257,10 +257,10 @@ def nbfnet_loss(
     net:NBFNet, edges:Edges,
     known:AnswerIndex, # answers of queries in both directions
     asked:np.ndarray, # `[B, 3]`: x, y, r
-    unlink:bool=False, # as for `Edges.without`
-    stands_for:np.ndarray|None=None, # `[B, E]`, of `Draw`; all entities, each for itself, if None
+    unlink:bool=False, # see `Edges.without`
+    stands_for:np.ndarray|None=None, # `[B, E]`, from `Draw`; if None, all entities compete, each once
 )->Tensor: # scalar
-    "Mean cross-entropy of a batch."
+    "Mean cross-entropy of a batch; other known answers do not compete."
     x, y, r = asked.T
     wanted = None
     weight = np.zeros((len(x), edges.E), np.float32) if stands_for is None else stands_for.copy()
@@ -276,27 +276,27 @@ def nbfnet_loss(
 # %% ../nbs/11c_nbfnet.ipynb #11c00016
 @dataclass
 class Settings:
-    "What decides the outcome, besides the graph."
-    negatives:int|None = None # about so many are drawn for each query, see `Draw`; all entities if None
-    layers:int = 3 # edges of the longest path
-    dim:int = 32 # numbers in a vector
-    pna:bool = False # combine messages by mean and standard deviation, see `mean_and_std`, not by their sum
-    unlink:bool = False # leave out all edges between two entities that are asked for
-    lr:float = 3e-3 # of Adam; at each step the lesser of a rise over 100 steps and a fall over all of them
-    batch_size:int = 16 # edges that are asked for
+    "All hyperparameters that determine an NBFNet, given the graph."
+    negatives:int|None = None # approximate number drawn per query, see `Draw`; all entities if None
+    layers:int = 3 # number of edges of the longest path
+    dim:int = 32 # size of a vector
+    pna:bool = False # aggregate messages by mean and standard deviation, see `mean_and_std`, not by sum
+    unlink:bool = False # in training, leave out all edges between a query's entity and its answer
+    lr:float = 3e-3 # of Adam, times the lesser of a linear rise over 100 steps and a linear fall over all
+    batch_size:int = 16 # edges per step, each a query
     max_steps:int = 2000
     evaluations:int = 10 # how often dev is ranked; the best state is kept
-    dev_triples:int = 500 # of dev's choosing half, ranked then against all entities
+    dev_triples:int = 500 # triples of dev's choosing half that are ranked, against all entities
     own_last:bool = True # choose and use the model with the query's own entity last, see `OwnLast`
     seed:int = 0
 
-PRESETS = { # graph → settings that are not the default
+PRESETS = { # graph → settings that differ from the defaults
     "wn18rr": dict(layers=5, max_steps=20_000),
     "fb15k-237": dict(negatives=256, pna=True, max_steps=20_000),
 }
 
 def settings(kg:KnowledgeGraph, **changes)->Settings:
-    "The preset of a graph, with changes. Raises `ValueError` for unknown names and values without sense."
+    "Settings of a graph's preset, with changes. Raises `ValueError` for unknown names and invalid values."
     names = [f.name for f in fields(Settings)]
     for unknown in sorted(changes.keys() - set(names)): raise ValueError(suggest(unknown, names, "setting"))
     s = Settings(**{**PRESETS.get(kg.name, {}), **changes})
@@ -309,7 +309,7 @@ def _lr(s:Settings, step:int)->float: # step: from 0
     return s.lr*min((step + 1)/100, 1 - step/s.max_steps)
 
 def _batches(s:Settings, edges:np.ndarray, first:int): # yields `[B, 3]`
-    "Batches of steps from `first` on; each epoch has its own random order."
+    "Yield the batches of training steps from `first` on; each epoch has its own random order."
     size = min(s.batch_size, len(edges))
     epoch, skip = divmod(first, len(edges)//size)
     for epoch in itertools.count(epoch):
@@ -318,10 +318,10 @@ def _batches(s:Settings, edges:np.ndarray, first:int): # yields `[B, 3]`
         skip = 0
 
 # %% ../nbs/11c_nbfnet.ipynb #11c00018
-NOTED = 50 # steps whose mean loss is a row of the history
+NOTED = 50 # steps per row of the history, which holds their mean loss
 
 def _some_steps(net:NBFNet, optimizer, s:Settings, batches, first:int, until:int, loss_of, bar)->list[dict]:
-    "Train from step `first` to `until`; rows of the history. Raises `ValueError` if the network diverges."
+    "Train from step `first` to `until`; return history rows. Raises `ValueError` if the network diverges."
     rows, losses = [], []
     for step in range(first, until):
         lr = _lr(s, step)
@@ -343,9 +343,9 @@ def _some_steps(net:NBFNet, optimizer, s:Settings, batches, first:int, until:int
 
 # %% ../nbs/11c_nbfnet.ipynb #11c00019
 class NBFNetScorer(Scorer):
-    """A scorer that follows the paths of each query by itself, so that no score depends on other queries.
+    """A scorer that runs the network on one query at a time, so that no score depends on other queries.
 
-    For a relation that is looked for, it follows all of them, one after the other."""
+    If the relation is missing, it runs the network once for each relation."""
     def __init__(self, net:NBFNet, edges:Edges):
         self.net, self.edges = net.eval(), edges
         self.device = net.query.weight.device
@@ -354,7 +354,7 @@ class NBFNetScorer(Scorer):
         self.map = single_threaded(torch.get_num_threads()).map if on_cpu else map
 
     def follow(self, x:int, r:int)->Tensor: # `[E]`
-        "Scores of all entities for an entity and a relation, r + R if it is turned round."
+        "Scores of all entities as answers to an entity and a relation, or r + R for its inverse."
         with torch.inference_mode(): return self.net(self.edges, np.array([x]), np.array([r]))[0]
 
     def __call__(
@@ -369,15 +369,15 @@ class NBFNetScorer(Scorer):
             rows = self.map(of_pair, h, t)
         else: rows = self.map(self.follow, *((h, r) if side == "tail" else (t, r + R)))
         width = R if side == "relation" else self.edges.E
-        out = torch.stack([torch.empty(width, device=self.device), *rows])[1:] # there may be no query
+        out = torch.stack([torch.empty(width, device=self.device), *rows])[1:] # there may be no queries
         self.n_read += out.numel()
         return out if candidates is None or side == "relation" else out[:, candidates]
 
 # %% ../nbs/11c_nbfnet.ipynb #11c0001c
 def _all_steps(
     run:Run, s:Settings, net:NBFNet, dev:DevSample|None, checkpoint:Path|None, progress:bool,
-)->tuple[dict[str, Tensor], list[dict], list[dict]]: # best weights; dev, each time; rows of the history
-    "Train to the last step, from a checkpoint if there is one."
+)->tuple[dict[str, Tensor], list[dict], list[dict]]: # best weights; dev metrics; history rows
+    "Train to the last step, resuming from a checkpoint if there is one."
     edges = Edges(run.kg)
     known = AnswerIndex(edges.edges[:, [0, 2, 1]], "tail")
     optimizer = torch.optim.Adam(net.parameters())
@@ -407,7 +407,7 @@ def _all_steps(
 
 # %% ../nbs/11c_nbfnet.ipynb #11c0001d
 def _device()->str:
-    "A GPU if there is one; not Apple's, for which older PyTorch has no `embedding_bag`."
+    "A CUDA GPU if there is one, else the CPU; for Apple's GPU, older PyTorch has no `embedding_bag`."
     return own_device() if torch.cuda.is_available() else "cpu"
 
 def train_nbfnet(
@@ -416,9 +416,9 @@ def train_nbfnet(
     progress:bool=True,
     **changes, # see `Settings`
 )->Run:
-    """Train a network of paths, or continue.
+    """Train an NBFNet, or resume its training.
 
-    Raises `DataError` if `out` holds something else, `ValueError` for arguments that make no sense."""
+    Raises `DataError` if `out` holds something else or train is empty, `ValueError` for invalid arguments."""
     s = settings(kg, **changes)
     if not len(kg.train): raise DataError(f"{kg.name} has no training triple")
     torch.manual_seed(s.seed)
@@ -438,7 +438,7 @@ def train_nbfnet(
     return run
 
 def load_scorer(run:Run)->NBFNetScorer:
-    "The network of a run, on its graph."
+    "Load the network of a run as a scorer on its graph."
     shape = json.loads((run.model_folder/"config.json").read_text())
     del shape["model_type"]
     net = NBFNet(**shape).to(_device())

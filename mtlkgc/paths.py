@@ -19,33 +19,33 @@ from .run import Run, write_json
 from .scoring import Scorer
 
 # %% ../nbs/11b_paths.ipynb #11b00007
-SUPPORT = 2 # examples that a rule needs
-UNSEEN = 5 # counterexamples that are added to those of each rule
+SUPPORT = 2 # minimum number of examples of a rule
+UNSEEN = 5 # unseen counterexamples, added to those of each rule
 
 def both_ways(
-    kg:KnowledgeGraph, # of `N` triples in train
-)->np.ndarray: # `[2N or fewer, 3]`: x, y, r, distinct and sorted; r + R is r turned round
-    "All edges, from either end."
+    kg:KnowledgeGraph, # with `N` training triples
+)->np.ndarray: # `[2N or fewer, 3]`: x, y, r, distinct and sorted; r + R is the inverse of r
+    "All training edges in both directions."
     h, r, t = kg.train.T
     there, back = np.stack([h, t, r], 1), np.stack([t, h, r + kg.n_relations], 1)
     return np.unique(np.concatenate([there, back]), axis=0)
 
 # %% ../nbs/11b_paths.ipynb #11b0000a
-def _one_edge(edges:np.ndarray)->pd.Series: # number of examples, by relation and first
-    "How often two edges have the same ends, a relation with itself too."
+def _one_edge(edges:np.ndarray)->pd.Series: # number of examples, indexed by relation and first
+    "Count pairs of edges with the same ends, including those of a relation with itself."
     x, y, r = edges.T
     pair = x*(x.max() + 1) + y
     row, at = matches(pair, pair)
     return pd.DataFrame({"relation": r[row], "first": r[at]}).value_counts()
 
-def _two_edges(edges:np.ndarray)->pd.Series: # number of examples, by relation, first and second
-    "How often a triple is the third side of a triangle; only seen from the end that has fewer edges."
+def _two_edges(edges:np.ndarray)->pd.Series: # number of examples, indexed by relation, first and second
+    "Count triangles of an edge and a two-edge path, only from the edge's end that has fewer edges."
     x, y, r = edges.T
     E, degree = x.max() + 1, np.bincount(x)
     pair = x*E + y
     sides = edges[(degree[x] < degree[y]) | ((degree[x] == degree[y]) & (x < y))]
     found = []
-    for some in np.array_split(sides, len(sides)//20_000 + 1): # not all triangles at once
+    for some in np.array_split(sides, len(sides)//20_000 + 1): # in chunks, to limit memory
         a, b, relation = some.T
         row, first = matches(a, x)
         z = y[first]
@@ -59,8 +59,8 @@ def _two_edges(edges:np.ndarray)->pd.Series: # number of examples, by relation, 
 # %% ../nbs/11b_paths.ipynb #11b0000c
 def count_paths(
     kg:KnowledgeGraph,
-)->pd.DataFrame: # `relation`, `first`, `second` (-1 is none), `support`, `n`; a row a rule
-    "Rules of one and of two edges."
+)->pd.DataFrame: # `relation`, `first`, `second` (-1 is none), `support`, `n`; one row per rule
+    "Rules of one and two edges that have at least `SUPPORT` examples."
     edges = both_ways(kg)
     x, y, r = edges.T
     R, ones = 2*kg.n_relations, np.ones(len(edges))
@@ -85,7 +85,7 @@ def _evidence(support, n): # → -log(1 - c)
     return -np.log1p(-support/(n + UNSEEN))
 
 class PathScorer(Scorer):
-    "A scorer that adds up what paths from the query's entity say."
+    "A scorer that adds up the evidence of all paths from the query's entity to a candidate."
     def __init__(self, kg:KnowledgeGraph, rules:pd.DataFrame): # rules: as from `count_paths`
         self.E, self.R = kg.n_entities, kg.n_relations
         self.block = 2**22
@@ -93,16 +93,16 @@ class PathScorer(Scorer):
         self.rules, self.none = dict(list(rules.groupby("relation"))), rules[:0]
         self.x, self.y, self.r = both_ways(kg).T
         self.starts = np.searchsorted(self.x, np.arange(self.E + 1))
-        edge, self.edge = np.unique(self.r*self.E + self.y, return_inverse=True) # (r₁, z), whoever has it
+        edge, self.edge = np.unique(self.r*self.E + self.y, return_inverse=True) # distinct (r₁, z)
         self.n_who = np.bincount(self.edge)
         often = self.n_who[self.edge] >= SUPPORT
         there = np.ones(often.sum(), np.float32), (self.edge[often], self.x[often])
-        self.who = csr_matrix(there, shape=(len(edge), self.E)) # which entities have it
+        self.who = csr_matrix(there, shape=(len(edge), self.E)) # entities with each edge
         self.kept = {}
 
 @patch
 def shared(self:PathScorer, r:int)->csr_matrix: # `[edges, E]`
-    "Evidence of each edge (r₁, z) of an entity for each answer y of relation r."
+    "Evidence of each shared edge (r₁, z) for each answer y of relation r."
     if r not in self.kept:
         its = self.r == r
         there = np.ones(its.sum(), np.float32), (self.x[its], self.y[its])
@@ -118,15 +118,15 @@ def shared(self:PathScorer, r:int)->csr_matrix: # `[edges, E]`
 @patch
 def evidence(
     self:PathScorer, x:int, # an entity
-    r:int, # a relation, or r + R for one turned round
+    r:int, # a relation, or r + R for its inverse
 )->np.ndarray: # `[E]` fp64
-    "What all paths from an entity say for each candidate."
+    "Evidence of all paths from an entity, summed for each candidate."
     at = slice(self.starts[x], self.starts[x + 1])
     first, z = self.r[at], self.y[at]
     said = self.shared(r)[self.edge[at]]
     out = np.zeros(self.E) + np.bincount(said.indices, said.data, self.E)
     rules = self.rules.get(r, self.none)
-    says = np.zeros((2*self.R, 2*self.R + 1)) # the last column: of one edge
+    says = np.zeros((2*self.R, 2*self.R + 1)) # last column: rules of one edge
     says[rules["first"], rules.second] = rules.evidence
     out += np.bincount(z, says[first, -1], self.E)
     leads = np.isin(first, rules["first"][rules.second >= 0])
@@ -141,7 +141,7 @@ def __call__(
     self:PathScorer, queries:np.ndarray, # `[Q, 3]`; the answer column is not read
     side:str, # "head", "relation" or "tail"
     candidates:np.ndarray|None=None, # entity numbers; all if None
-)->Tensor: # `[Q, E]`, `[Q, len(candidates)]` or `[Q, R]` fp32; 0 where nothing is known
+)->Tensor: # `[Q, E]`, `[Q, len(candidates)]` or `[Q, R]` fp32; 0 where there is no evidence
     "Scores of all candidates of each query."
     if side == "relation": rows = [[self.evidence(h, r)[t] for r in range(self.R)] for h, _, t in queries]
     elif side == "tail": rows = [self.evidence(h, r) for h, r, _ in queries]
@@ -163,7 +163,7 @@ def learn_paths(
     return save_counted(kg, out, "paths", save)
 
 def load_scorer(run:Run)->PathScorer:
-    "The rules of a run."
+    "Load the path rules of a run as a scorer."
     return PathScorer(run.kg, pd.read_parquet(run.model_folder/"rules.parquet"))
 
-COUNTED = {"rules": learn_rules, "paths": learn_paths} # kind of run → what makes one
+COUNTED = {"rules": learn_rules, "paths": learn_paths} # kind of run → function that makes one

@@ -22,11 +22,11 @@ from .tasks import LinkPrediction
 
 # %% ../nbs/14_plots.ipynb #c6fa92f4
 def _in_figure(name:str)->str:
-    "A name as matplotlib draws it: its dollar signs begin no formula, and what is hidden is written out."
+    "Escape a name for matplotlib: dollar signs start no formula, hidden characters are written as escapes."
     return printable(name).replace("$", r"\$")
 
 def _details(r:Rankings)->list[str]:
-    "What tells the rankings of one run apart."
+    "Properties in which rankings of one run can differ: split, heads, precision and protocol."
     split = f"{r.header['split']} ({r.header['triples']})"
     precision = r.header.get("precision", "fp32")
     return [split, r.header["scored_by"], precision, f"own entity {r.own_entity}"]
@@ -34,7 +34,7 @@ def _details(r:Rankings)->list[str]:
 def _labels(
     *rankings:Rankings,
 )->list[str]: # all different
-    "The run of each ranking, and what else tells them apart. Raises `DataError` if one is given twice."
+    "Run names, with the details that differ. Raises `DataError` if two rankings would get the same label."
     differ = [d for d in zip(*map(_details, rankings)) if len(set(d)) > 1]
     names = [_in_figure(r.name) for r in rankings]
     out = [", ".join(parts) for parts in zip(names, *differ)]
@@ -54,10 +54,10 @@ def _finish(ax:Axes, **texts)->Axes:
 
 # %% ../nbs/14_plots.ipynb #c5541053
 def smooth_losses(
-    history:pd.DataFrame, # `step`, `task`, `loss` and more, as `Run.history` gives it
-    span:int=50, # steps of a task, about
-)->pd.DataFrame: # the same, with smooth `loss`
-    "Exponential mean of each task's loss over about its last `span` steps."
+    history:pd.DataFrame, # columns `step`, `task`, `loss` and others, as from `Run.history`
+    span:int=50, # of the average, in steps of a task
+)->pd.DataFrame: # `history` with smoothed `loss`
+    "Exponential moving average of each task's loss, over about its last `span` steps."
     def smooth(losses): return losses.ewm(span=span).mean()
     return history.assign(loss=history.groupby("task").loss.transform(smooth))
 
@@ -65,7 +65,7 @@ def smooth_losses(
 def plot_losses(
     run:Run|Path|str|pd.DataFrame, # a run, its folder, or a history
 )->Axes:
-    "Loss of each task at its steps, by `smooth_losses`; log scale. Raises `DataError` without a history."
+    "Plot each task's loss, as from `smooth_losses`, on a log scale. Raises `DataError` without a history."
     history = run if isinstance(run, pd.DataFrame) else Run(run).history()
     ax = sns.lineplot(smooth_losses(history), x="step", y="loss", hue="task", estimator=None, ax=_axes())
     return _finish(ax, yscale="log", title="training loss")
@@ -74,7 +74,7 @@ def plot_losses(
 def plot_ranks(
     *rankings:Rankings,
 )->Axes:
-    "Share of the rankings of entities with at most each realistic rank; log scale."
+    "Plot the share of entity rankings with at most each realistic rank; ranks are on a log scale."
     named = [r.rows.assign(run=name) for r, name in zip(rankings, _labels(*rankings))]
     rows = pd.concat(named, ignore_index=True)
     ax = sns.ecdfplot(rows[rows.side != "relation"], x="rank_realistic", hue="run", ax=_axes())
@@ -90,10 +90,10 @@ def _by_relation(r:Rankings, metric:str, side:str|None)->pd.DataFrame: # `metric
 def plot_metric_by_relation(
     *rankings:Rankings,
     metric:str="mrr", # a column of `metrics`
-    side:str|None=None, # what was looked for, "head" or "tail"; None is both
-    k:int=8, # relations, the most frequent ones of the first ranking
+    side:str|None=None, # predicted side, "head" or "tail"; both if None
+    k:int=8, # number of relations, the most frequent of the first ranking
 )->Axes:
-    "A metric for each of the most frequent relations, with the number of rankings in the first run."
+    "Plot a metric for the most frequent relations, labelled with the first run's number of rankings."
     if side not in (None, "head", "tail"):
         raise DataError(f"side is 'head', 'tail' or None for both, not {side!r}")
     tables = [_by_relation(r, metric, side) for r in rankings]
@@ -118,14 +118,14 @@ def _need_s1(r:Rankings):
 # %% ../nbs/14_plots.ipynb #82ff20d7
 def confidence(
     r:Rankings, # of a language model, scored by LP
-)->pd.DataFrame: # by ranking of entities: `right` (the answer is first, untied), bounds `low` and `high`
-    """Probability of the first candidate: softmax of 2 s₁ over all; in bounds, since only the best are saved.
+)->pd.DataFrame: # one row per entity ranking: `right` (the answer is first, untied), bounds `low` and `high`
+    """Bounds on the first candidate's probability: softmax of 2 s₁ over all candidates, not only saved ones.
 
-    Raises `DataError` for rankings by anything else."""
+    Raises `DataError` for other rankings, or for rows without a candidate."""
     _need_s1(r)
     rows = r.rows[r.rows.side != "relation"]
     if not all(map(len, rows.top_scores)): raise DataError(f"{r.name} has rows without a candidate")
-    odds = [np.exp(2*(s.astype(float) - s[0])) for s in rows.top_scores] # relative to the first
+    odds = [np.exp(2*(s.astype(float) - s[0])) for s in rows.top_scores] # relative to the first candidate
     saved = np.array([o.sum() for o in odds])
     rest = rows.n_candidates - np.array([len(o) for o in odds]) # candidates that are not saved
     last = np.array([o[-1] for o in odds])
@@ -135,7 +135,7 @@ def confidence(
 def plot_calibration(
     r:Rankings, # of a language model, scored by LP
 )->Axes:
-    """Share of first candidates that are right, by `confidence`: points at `high`, bars to `low`, counts.
+    """Plot the share of right first candidates by `confidence`: points at `high`, bars to `low`, bin counts.
 
     Raises `DataError` as `confidence` does."""
     c = confidence(r)
@@ -154,7 +154,7 @@ def plot_calibration(
 def plot_run_vs_run(
     a:Rankings, b:Rankings,
 )->Axes:
-    "Realistic ranks under `b` against those under `a`, and how many are better, equal or worse; log scales."
+    "Plot realistic ranks under `b` against those under `a`, with counts of better, equal, worse; log scales."
     at = compare(a, b).value_counts(["a", "b"]).rename("n").reset_index()
     groups = {"better": (at.b < at.a, "C0"), "equal": (at.b == at.a, "0.6"), "worse": (at.b > at.a, "C3")}
     ax = _axes()
@@ -171,8 +171,8 @@ _METRICS = ("mr", "mrr", "hits@1", "hits@3", "hits@10")
 def differences(
     a:Rankings, b:Rankings,
     metric:str="mrr", # "mr", "mrr", "hits@1", "hits@3" or "hits@10"
-)->pd.Series: # by head, relation and tail; the sides of a triple averaged
-    "What each triple adds to the difference b − a of a metric; their mean is that difference."
+)->pd.Series: # indexed by head, relation and tail; mean over the sides of a triple
+    "Difference b − a of a metric for each triple; their mean is the difference over all triples."
     if metric not in _METRICS: raise DataError(f"no metric {metric!r}; there are {', '.join(_METRICS)}")
     rows = compare(a, b)
     one = {rank: rank_metrics([rank])[metric] for rank in np.unique(rows[["a", "b"]])}
@@ -181,14 +181,14 @@ def differences(
 
 # %% ../nbs/14_plots.ipynb #259e7fb1
 def bootstrap(
-    a:Rankings|list[Rankings], b:Rankings|list[Rankings], # a list is one training with several seeds
-    metric:str="mrr", # as in `differences`; its mean over seeds
+    a:Rankings|list[Rankings], b:Rankings|list[Rankings], # a list: one training with several seeds
+    metric:str="mrr", # as in `differences`; averaged over seeds
     n:int=10_000, # resamples
     seed:int=0,
 )->dict[str, float]: # `difference`, and `low` and `high`, the 2.5 and 97.5 percentiles
     """Difference b − a of a metric, with its paired bootstrap 95 % interval.
 
-    Drawn with replacement are pairs of entities, each with all its test triples, and seeds of a list."""
+    Resamples, with replacement, pairs of entities with all their test triples, and seeds of a list."""
     a, b = (x if isinstance(x, list) else [x] for x in (a, b))
     d = pd.DataFrame({i: differences(a[0], run, metric) for i, run in enumerate([*a, *b])})
     entities = [d.index.get_level_values(side).astype(object) for side in ("head", "tail")]
@@ -209,7 +209,7 @@ def interval(
     a:Rankings|list[Rankings], b:Rankings|list[Rankings], # as in `bootstrap`
     digits:int=3,
 )->str: # such as "+0.018 [+0.002, +0.034]"
-    "Difference b − a in MRR, with its interval."
+    "Difference b − a in MRR with its 95 % interval, as text."
     difference, low, high = (f"{x:+.{digits}f}" for x in bootstrap(a, b).values())
     return f"{difference} [{low}, {high}]"
 
@@ -217,7 +217,7 @@ def interval(
 def plot_differences(
     a:Rankings, b:Rankings,
 )->Axes:
-    "Difference b − a in MRR and Hits@1, 3, 10, with intervals of `bootstrap`; right of zero, `b` is better."
+    "Plot the difference b − a in MRR and Hits@1, 3, 10 with `bootstrap` intervals; positive: `b` is better."
     at = pd.DataFrame({m: bootstrap(a, b, m) for m in ("mrr", "hits@1", "hits@3", "hits@10")}).T
     ax = _axes(2)
     reach = [at.difference - at.low, at.high - at.difference]

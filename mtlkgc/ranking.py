@@ -17,7 +17,7 @@ from .scoring import Scorer
 # %% ../nbs/07_ranking.ipynb #77475212
 @dataclass
 class Ranks:
-    "1-based ranks, `[B]` each; `realistic` is fp64 and may be half a rank."
+    "1-based ranks, `[B]` each; `realistic` is fp64 and may be a half-integer."
     optimistic:Tensor
     pessimistic:Tensor
     n_candidates:Tensor # candidates that were not filtered, the answer included
@@ -41,8 +41,8 @@ def rank_scores(
 # %% ../nbs/07_ranking.ipynb #e2734cb2
 def rank_metrics(
     ranks, # realistic ranks, array-like, 1-based
-)->dict[str, float]: # `mr`, `mrr`, `hits@1`, `hits@3`, `hits@10`, and `n`, their number
-    "Mean rank, mean reciprocal rank and hits as shares (Bordes et al. 2013). NaN if there are no ranks."
+)->dict[str, float]: # `mr`, `mrr`, `hits@1`, `hits@3`, `hits@10`, and `n`, the number of ranks
+    "Mean rank, mean reciprocal rank and hits@k as shares (Bordes et al. 2013). NaN if there are no ranks."
     ranks = np.asarray(ranks, dtype=float)
     def mean(x): return float(x.mean()) if len(ranks) else float("nan")
     hits = {f"hits@{k}": mean(ranks <= k) for k in (1, 3, 10)}
@@ -50,18 +50,18 @@ def rank_metrics(
 
 # %% ../nbs/07_ranking.ipynb #1fda7cbf
 def among(
-    columns:np.ndarray, # numbers of some candidates, sorted
-    wanted:np.ndarray, # `[n]` numbers
-)->tuple[np.ndarray, np.ndarray]: # `[n]` each: is it there, and its place
-    "Where numbers are among some candidates."
+    columns:np.ndarray, # sorted numbers of some candidates
+    wanted:np.ndarray, # `[n]` numbers to look up
+)->tuple[np.ndarray, np.ndarray]: # `[n]` each: whether it is among them, and its index there
+    "Look up numbers in a sorted array of candidates."
     at = np.searchsorted(columns, wanted).clip(max=len(columns) - 1)
     return columns[at] == wanted, at
 
 def filter_known(
     scores:Tensor, # `[B, n]`, changed in place
-    triples:np.ndarray, # `[B, 3]`, the triple that each row looks for
-    kg:KnowledgeGraph, side:str, # "head", "relation" or "tail": what is looked for
-    columns:np.ndarray|None=None, # numbers of the candidates, sorted, if not all
+    triples:np.ndarray, # `[B, 3]`, the triple of each row
+    kg:KnowledgeGraph, side:str, # "head", "relation" or "tail": the missing place
+    columns:np.ndarray|None=None, # sorted numbers of the candidates; all if None
     known_from:tuple[str, ...]=SPLITS, # splits whose answers are known
 )->Tensor: # `[B]`, the answer's column
     "Set the scores of other known answers to -inf (Bordes et al. 2013)."
@@ -80,7 +80,7 @@ def best_columns(
     scores:Tensor, # `[B, n]` fp32
     k:int,
 )->Tensor: # `[B, min(k, n)]` int64
-    "Columns of the highest scores, best first, equal ones in column order."
+    "Columns of the `k` highest scores, best first, ties in column order."
     if k >= scores.shape[1]: return scores.argsort(dim=1, descending=True, stable=True)
     values, at = scores.topk(k + 1)
     at = at[:, :k].sort(1).values
@@ -93,7 +93,7 @@ def best_columns(
 def query_blocks(
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
     sides:tuple[str, ...]=("tail", "head"),
-    sequences:int=10_000, # that a block may have, about; at least one query
+    sequences:int=10_000, # in a block, approximately; at least one query
     n_candidates:int|None=None, # of each query; all entities if None
 )->list[tuple[str, np.ndarray]]: # (side, rows of `triples`); all rows of a query are in one block
     "Group the triples of a split by query, and the queries into blocks."
@@ -110,18 +110,19 @@ def query_blocks(
 def score_queries(
     scorer:Scorer, triples:np.ndarray, # `[N, 3]`
     side:str, candidates:np.ndarray|None=None,
-)->tuple[Tensor, Tensor]: # `[Q, n]` fp32, a row for each distinct query; and `[N]`, the row of each triple
-    "Score the queries of some triples, each once."
+)->tuple[Tensor, Tensor]: # `[Q, n]` fp32, a row for each distinct query; `[N]`, the row of each triple
+    "Score each distinct query of some triples once."
     _, first, query = np.unique(triples[:, GIVEN[side]], axis=0, return_index=True, return_inverse=True)
     scores = scorer(triples[first], side, candidates).float()
     return scores, torch.from_numpy(query.ravel()).to(scores.device)
 
 # %% ../nbs/07_ranking.ipynb #a16607db
 class OwnLast(Scorer):
-    "A scorer that puts the query's own entity last where training says so, see `seldom_loops`."
+    "A scorer that puts the query's own entity last for relations with few loops, see `seldom_loops`."
     def __init__(self, scorer:Scorer, kg:KnowledgeGraph):
         self.scorer, self.seldom = scorer, seldom_loops(kg)
         self.device, self.block, self.heads = scorer.device, scorer.block, scorer.heads
+        self.precision = scorer.precision
 
     @property
     def n_read(self)->int: return self.scorer.n_read

@@ -33,12 +33,12 @@ from .scoring import Scorer
 # %% ../nbs/09_rankings.ipynb #e76a085b
 SCHEMA = pa.schema([
     ("head", pa.string()), ("relation", pa.string()), ("tail", pa.string()), # ids
-    ("side", pa.string()), # what was looked for: head, relation or tail
+    ("side", pa.string()), # the missing place: head, relation or tail
     ("score", pa.float32()), # of the answer
     ("rank_optimistic", pa.int32()), ("rank_realistic", pa.float64()), ("rank_pessimistic", pa.int32()),
     ("n_candidates", pa.int32()), # that were not filtered, the answer included
     ("top_candidates", pa.list_(pa.string())), ("top_scores", pa.list_(pa.float32())),
-    ("own_score", pa.float32()), # of the query's own entity; null where that is no candidate, or the answer
+    ("own_score", pa.float32()), # of the query's own entity; null if filtered, no candidate, or the answer
 ])
 
 # %% ../nbs/09_rankings.ipynb #5805aaea
@@ -46,7 +46,7 @@ def own_scores(
     scores:Tensor, # `[B, n]`, filtered
     triples:np.ndarray, # `[B, 3]`
     side:str, columns:np.ndarray|None=None, # as in `filter_known`
-)->np.ndarray: # `[B]` fp32; -inf where the own entity is no candidate, or is the answer
+)->np.ndarray: # `[B]` fp32; -inf where the own entity is filtered, no candidate, or the answer
     "The score of each query's own entity."
     out = np.full(len(triples), -np.inf, dtype=np.float32)
     if side == "relation": return out
@@ -63,9 +63,9 @@ def own_scores(
 def _best(
     scores:Tensor, # `[B, n]`, filtered
     ids:np.ndarray, # `[n]` strings
-    top_k:int, n_candidates:Tensor, # `[B]`, that were not filtered
-)->tuple[list[list[str]], list[list[float]]]: # of each row
-    "Ids and scores of the best candidates, less what was filtered."
+    top_k:int, n_candidates:Tensor, # `[B]`, candidates not filtered
+)->tuple[list[list[str]], list[list[float]]]: # a list for each row
+    "Ids and scores of the best candidates, without filtered ones."
     at = best_columns(scores, top_k)
     kept = n_candidates.clamp(max=top_k).tolist()
     names = ids[at.cpu().numpy()].tolist()
@@ -108,10 +108,10 @@ def rank_block(
     side:str, top_k:int=50, candidates:np.ndarray|None=None,
     known_from:tuple[str, ...]=SPLITS, # as in `filter_known`
 )->pa.Table: # `N` rows of `SCHEMA`
-    "Score the distinct queries of some triples, each once, and rank every triple."
+    "Score each distinct query of some triples once, and rank every triple."
     if side == "relation": candidates = None
     scores, query = score_queries(scorer, triples, side, candidates)
-    n = max(1, 2**22//scores.shape[1]) # a query may have thousands of answers: not all at once
+    n = max(1, 2**22//scores.shape[1]) # in slices: a query may have thousands of answers
     some = [slice(i, i + n) for i in range(0, len(triples), n)]
     return pa.concat_tables([
         ranking_rows(scores[query[s]], triples[s], kg, side, top_k, candidates, known_from) for s in some])
@@ -120,7 +120,7 @@ def rank_block(
 _AGAIN = "delete it, and rank again: only what it held is ranked then"
 
 def read_meta(path:Path)->tuple[dict, set[int]]: # header; numbers of the blocks
-    "What a part says about itself. Raises `DataError` if it cannot be read, or lacks rows that it promises."
+    "Metadata of a part. Raises `DataError` if it cannot be read, or does not have as many rows as recorded."
     with reading(path, _AGAIN), pq.ParquetFile(path) as file:
         meta = json.loads((file.schema_arrow.metadata or {})[b"mtlkgc"])
         blocks, rows, found = set(meta.pop("blocks")), meta.pop("rows", None), file.metadata.num_rows
@@ -130,7 +130,7 @@ def read_meta(path:Path)->tuple[dict, set[int]]: # header; numbers of the blocks
 def read_parts(
     folder:Path|str,
 )->tuple[list[pa.Table], dict|None, set[int]]: # tables, their common header, the blocks they hold
-    "The parts of a saved ranking. Raises `DataError` if they do not belong together."
+    "Load the parts of a saved ranking. Raises `DataError` if they do not belong together."
     tables = []
     header = None
     done = set()
@@ -146,12 +146,12 @@ def read_parts(
         with reading(path, _AGAIN): tables.append(pq.read_table(path))
     return tables, header, done
 
-_NAMES = ["head", "relation", "tail", "side", "top_candidates.list.element"] # stored as dictionaries
-_SCORES = ["score", "own_score", "top_scores.list.element"] # bytes of a kind together, as hardly any repeat
+_NAMES = ["head", "relation", "tail", "side", "top_candidates.list.element"] # dictionary-encoded
+_SCORES = ["score", "own_score", "top_scores.list.element"] # byte stream split, as few values repeat
 _COMPACT = dict(compression="zstd", use_dictionary=_NAMES, use_byte_stream_split=_SCORES)
 
 def write_part(folder:Path, tables:list[pa.Table], blocks:list[int], header:dict):
-    "Write some blocks as one part, whole or not at all."
+    "Write some blocks as one part, atomically."
     table = pa.concat_tables(tables)
     said = json.dumps({**header, "blocks": blocks, "rows": table.num_rows})
     table = table.replace_schema_metadata({"mtlkgc": said})
@@ -160,8 +160,8 @@ def write_part(folder:Path, tables:list[pa.Table], blocks:list[int], header:dict
 
 # %% ../nbs/09_rankings.ipynb #4d6d2855
 @contextmanager
-def heartbeat(folder:Path, share:tuple[int, int]): # share: (i, n), of process i of n
-    "Touch a file in `folder` every second while inside; it stays only if the process is killed."
+def heartbeat(folder:Path, share:tuple[int, int]): # share: (i, n) for process i of n
+    "Touch a file in `folder` every second while inside; it remains only if the process is killed."
     path = folder/f"process-{share[0]}-of-{share[1]}.alive"
     done = threading.Event()
     path.touch()
@@ -178,25 +178,25 @@ def heartbeat(folder:Path, share:tuple[int, int]): # share: (i, n), of process i
 # %% ../nbs/09_rankings.ipynb #16b6ca77
 def _signs_of_life(
     folder:Path, begun:float, silence:float,
-)->tuple[list[str], bool]: # who died; is anyone at work?
-    "Processes that fell silent since `begun`, and whether others are at work, by the files that they touch."
+)->tuple[list[str], bool]: # names of dead processes; whether any is alive
+    "Processes that died since `begun`, and whether any is alive, from the files of `heartbeat`."
     touched = {p.stem: p.stat().st_mtime for p in folder.glob("process-*.alive") if p.exists()}
-    heard = time.time() - silence # who was heard of since then is alive
+    heard = time.time() - silence # processes that touched their file since then are alive
     dead = sorted(name for name, t in touched.items() if begun - silence < t < heard)
     return dead, any(t >= heard for t in touched.values())
 
 def _missing(header:dict|None, done:set[int])->str:
-    "How much of a ranking is not there."
+    "How many blocks of a ranking are missing, for a message."
     if not done: return "no block is there"
     return f"{header['n_blocks'] - len(done):,} of {header['n_blocks']:,} blocks are missing"
 
 # %% ../nbs/09_rankings.ipynb #fa86669d
 def wait_for_all(
-    folder:Path, # of a ranking that several processes make
-    silence:float=30, # seconds without a sign of life after which a process is dead
-    patience:float=600, # seconds to wait while no other process is there at all
+    folder:Path, # of a ranking by several processes
+    silence:float=30, # seconds after its last heartbeat when a process counts as dead
+    patience:float=600, # seconds to wait without a new part or a live process
 ):
-    "Wait until all blocks of a ranking are there. Raises `DataError` if those who should write them died."
+    "Wait until all blocks of a ranking are written. Raises `DataError` if a process died, or none is left."
     begun = time.time()
     last_news = begun
     header = None
@@ -222,10 +222,10 @@ def wait_for_all(
 
 # %% ../nbs/09_rankings.ipynb #3ca34b90
 class _Progress:
-    "A bar of queries, with the MRR so far and the rate of what a scorer reads."
+    "Progress bar over queries, with the MRR so far and the scorer's sequences per second."
     def __init__(
-        self, scorer:Scorer, n_queries:dict[int, int], # of each block
-        done:set[int], tables:list[pa.Table], # blocks that are there
+        self, scorer:Scorer, n_queries:dict[int, int], # queries in each block
+        done:set[int], tables:list[pa.Table], # blocks already ranked
         share:tuple[int, int], shown:bool,
     ):
         what = "ranking" if share[1] == 1 else f"ranking, process {share[0] + 1} of {share[1]}"
@@ -234,7 +234,7 @@ class _Progress:
         self.bar = tqdm(desc=what, total=total, initial=before, unit=" queries", disable=not shown)
         self.scorer = scorer
         self.start = time.monotonic()
-        self.read = scorer.n_read # before
+        self.read = scorer.n_read # at the start
         self.rr = 0. # sum of reciprocal ranks
         self.n = 0
         for table in tables: self.count(table)
@@ -253,13 +253,13 @@ class _Progress:
 def _conditions(
     kg:KnowledgeGraph, triples:np.ndarray, candidates:np.ndarray|None, known_from:tuple[str, ...], more:dict,
 )->dict:
-    "What a ranking depends on."
+    "The conditions of a ranking, for its header."
     asked = triples.tobytes() + (b"" if candidates is None else candidates.tobytes())
     return {"kg": kg.fingerprint, **more, "filtered_by": "+".join(known_from),
             "asked": hashlib.sha256(asked).hexdigest()[:16]}
 
 def _check_equal(folder:Path|str, theirs:dict, ours:dict):
-    "Raise `DataError` if what a folder holds was made under other conditions."
+    "Raise `DataError` if the ranking in a folder was made under other conditions."
     differ = sorted(k for k in {*theirs, *ours} if theirs.get(k) != ours.get(k))
     if differ:
         raise DataError(f"{folder} holds a ranking with another {', '.join(differ)}; "
@@ -267,7 +267,7 @@ def _check_equal(folder:Path|str, theirs:dict, ours:dict):
 
 # %% ../nbs/09_rankings.ipynb #c85e28ac
 class _Parts:
-    "Blocks of a ranking, those that were there and new ones, which are written now and then."
+    "Blocks of a ranking, saved ones and new ones; the new ones are written as a part every `seconds`."
     def __init__(self, out:Path|str|None, header:dict, tables:list[pa.Table], seconds:float):
         self.folder = Path(out) if out else None # None: nothing is written
         if out: self.folder.mkdir(parents=True, exist_ok=True)
@@ -293,7 +293,7 @@ class _Parts:
 
 # %% ../nbs/09_rankings.ipynb #7c2284d4
 def _alone(rank):
-    "No other process ranks the same share of the same ranking meanwhile."
+    "Decorator: lock the folder, so that no other process ranks the same share at the same time."
     @wraps(rank)
     def alone(scorer, kg, triples, out=None, *args, share=(0, 1), **kwargs):
         with locked(out, share[0]) if out else nullcontext():
@@ -305,17 +305,17 @@ def rank(
     scorer:Scorer, kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
     out:Path|str|None=None, # folder for the parts; None keeps the rankings in memory
     sides:tuple[str, ...]=("tail", "head"), top_k:int=50,
-    candidates:np.ndarray|None=None, # sorted entity numbers, all answers among them; all entities if None
+    candidates:np.ndarray|None=None, # sorted entity numbers, including all answers; all entities if None
     known_from:tuple[str, ...]=SPLITS, # splits whose answers are filtered
-    header:dict|None=None, # written into every part
-    block:int|None=None, # scores to compute together, about; None: as before, or what suits the scorer
-    part_seconds:float=60, # a part is written this often: what a killed ranking may lose
-    share:tuple[int, int]=(0, 1), # (i, n): every n-th block only, from the i-th on
+    header:dict|None=None, # further conditions, written into every part
+    block:int|None=None, # scores in a block, approximately; None: as in `out`, or else `scorer.block`
+    part_seconds:float=60, # time between parts: what a killed ranking may lose
+    share:tuple[int, int]=(0, 1), # (i, n): only every n-th block, from number i on
     progress:bool=True,
 )->pa.Table: # rows of `SCHEMA`
-    """Rank triples on each side, continuing what `out` holds.
+    """Rank triples on each side, continuing a ranking that `out` holds.
 
-    Raises `DataError` if that has other conditions, or if another process is ranking into it."""
+    Raises `DataError` if that has other conditions, or another process is ranking the same share into it."""
     tables, found, done = read_parts(out) if out else ([], None, set())
     block = block or (found or {}).get("block") or scorer.block
     blocks = query_blocks(kg, triples, sides, block, None if candidates is None else len(candidates))
@@ -334,7 +334,7 @@ def rank(
                 parts.fresh[i] = rank_block(scorer, kg, triples[rows], side, top_k, candidates, known_from)
                 bar.update(parts.fresh[i], n_queries[i])
                 parts.save_now_and_then()
-        finally: # also when it is interrupted
+        finally: # also after an interrupt
             parts.save()
             bar.bar.close()
     return parts.together()
@@ -343,8 +343,8 @@ def rank(
 def competitors(
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]`
     n:int, rng:np.random.Generator,
-)->np.ndarray|None: # sorted entity numbers; None is all
-    "`n` random entities and those of the triples themselves, as candidates for all their queries."
+)->np.ndarray|None: # sorted entity numbers; None: all
+    "`n` random entities and those of the triples, as candidates for all their queries."
     if n >= kg.n_entities: return None
     return np.union1d(rng.choice(kg.n_entities, n, replace=False), triples[:, [0, 2]])
 
@@ -359,7 +359,7 @@ class DevSample:
 
     @property
     def protocol(self)->dict:
-        "What was asked, in words that a header holds."
+        "How the sample is ranked, as recorded with a choice."
         candidates = self.kg.n_entities if self.candidates is None else len(self.candidates)
         return {"on": f"{len(self.triples)} triples of dev's choosing half", "candidates": candidates,
                 "filtered_by": "+".join(CHOOSING), "own_entity": "last" if self.own_last else "competes"}
@@ -367,7 +367,7 @@ class DevSample:
 # %% ../nbs/09_rankings.ipynb #b9a42a91
 @patch
 def rank(self:DevSample, scorer:Scorer, **kwargs)->pa.Table: # rows of `SCHEMA`; `kwargs` as for `rank`
-    "Rank the sample by a scorer."
+    "Rank the sample with a scorer."
     scorer = OwnLast(scorer, self.kg) if self.own_last else scorer
     return rank(scorer, self.kg, self.triples, candidates=self.candidates, known_from=CHOOSING, **kwargs)
 
@@ -386,13 +386,13 @@ ROW = ["side", "head", "relation", "tail"] # what identifies a row
 class Rankings:
     "Saved rankings of one split: a row for each triple and side."
     run:Run
-    name:str # what a table or a figure calls them: the run's name
+    name:str # label in tables and figures: the run's name
     rows:pd.DataFrame # columns as `SCHEMA`
-    header:dict # protocol, graph and model, as written with them; `choices`, what had been chosen before
+    header:dict # protocol, graph and model, as saved; `choices`, those made before the ranking
 
     @classmethod
     def load(cls, run:Path|str|Run, split:str="test")->"Rankings": # split: a folder in `rankings`
-        "Read what `rank` saved. Raises `DataError` if there is no such ranking, or a part of it is missing."
+        "Load what `rank` saved. Raises `DataError` if there is no such ranking, or a part of it is missing."
         run = run if isinstance(run, Run) else Run(run)
         there = sorted(p.name for p in run.ranking_folder.glob("*"))
         hint = f"there is {', '.join(there)}" if there else f"make one with: mtlkgc rank {run.folder}"
@@ -421,20 +421,20 @@ def rankings(self:Run, split:str="test")->Rankings:
 
 @patch(as_prop=True)
 def own_entity(self:Rankings)->str:
-    "Whether the query's own entity `competes` or is `last`; old headers do not say it of shortlists."
+    "Whether the query's own entity `competes` or is `last`, which old headers of shortlists do not state."
     what = self.run.what
     last = what.get("shortlist") and what.get("own_last", True)
     return "last" if last else self.header.get("own_entity", "competes")
 
 @patch(as_prop=True)
 def kg(self:Rankings)->KnowledgeGraph:
-    "The graph that was ranked. Raises `DataError` if what can be loaded today is another one."
+    "The graph that was ranked. Raises `DataError` if it has changed since."
     if self.header["kg"] == self.run.what["fingerprint"]: return self.run.kg
     return load_again(self.run.graph_source(), self.header["kg"], f"{self.name} was ranked")
 
 @patch(as_prop=True)
 def entity_rows(self:Rankings)->pd.DataFrame:
-    "The rows in which an entity was looked for."
+    "The rows of head and tail queries."
     return self.rows[self.rows.side != "relation"]
 
 # %% ../nbs/09_rankings.ipynb #f2c9a798
@@ -449,8 +449,8 @@ def _groups(self:Rankings, by:str|None)->dict: # name → rows
     return {"both": entity, **sides}
 
 @patch
-def _frequency(self:Rankings, rows:pd.DataFrame)->pd.Series: # of names of bins
-    "In how many training triples the answer of each row is."
+def _frequency(self:Rankings, rows:pd.DataFrame)->pd.Series: # names of bins
+    "Number of training triples with the answer of each row, in bins."
     times = np.bincount(self.kg.train[:, [0, 2]].ravel(), minlength=self.kg.n_entities)
     answer = rows["tail"].where(rows.side == "tail", rows["head"])
     of_answer = answer.map(dict(zip(self.kg.entities, times)))
@@ -460,8 +460,8 @@ def _frequency(self:Rankings, rows:pd.DataFrame)->pd.Series: # of names of bins
 @patch
 def metrics(
     self:Rankings,
-    by:str|None=None, # None: `both` sides, `tail`, `head`, `relation`; "relation": a row for each;
-                      # "frequency": by how many training triples the answer is in
+    by:str|None=None, # None: rows `both`, `tail`, `head`, `relation`; "relation": a row for each;
+                      # "frequency": by the number of training triples with the answer
 )->pd.DataFrame: # columns `mr`, `mrr`, `hits@1`, `hits@3`, `hits@10`, `n`
     "Filtered metrics of the realistic ranks."
     found = {k: rank_metrics(g.rank_realistic) for k, g in self._groups(by).items() if len(g)}
@@ -475,7 +475,7 @@ def metrics(self:Run, split:str="test", by:str|None=None)->pd.DataFrame:
 # %% ../nbs/09_rankings.ipynb #e8d6e93d
 def _saved_own_scores(
     rows:pd.DataFrame, own:pd.Series, # ids
-)->np.ndarray: # `[N]`; -inf where it is below the answer, NaN if unknown
+)->np.ndarray: # `[N]`; -inf: filtered, no candidate, or below the answer; NaN: unknown
     "Scores of the queries' own entities, from their column or from the best candidates."
     if "own_score" in rows: return rows.own_score.fillna(-np.inf).to_numpy()
     out = np.full(len(rows), -np.inf)
@@ -488,7 +488,7 @@ def _saved_own_scores(
 # %% ../nbs/09_rankings.ipynb #6e5f85c3
 @patch
 def own_last(self:Rankings)->Rankings:
-    "The same rankings with each query's own entity last, where training hardly ever links one with itself."
+    "The same rankings with each query's own entity last, for relations that have hardly any loops in train."
     if self.own_entity == "last": return self
     seldom = np.array(self.kg.relations, dtype=object)[seldom_loops(self.kg)]
     rows = self.rows.copy()
@@ -514,9 +514,9 @@ def own_last(self:Rankings)->Rankings:
 
 # %% ../nbs/09_rankings.ipynb #b1a64361
 def in_both_protocols(
-    rankings:dict[str, Rankings], # by what the row is called
+    rankings:dict[str, Rankings], # name of a row → rankings
 )->pd.DataFrame: # columns (protocol, metric), and `rankings`, their number
-    "Metrics over both sides: the query's own entity competes, as in the literature, and the own entity last."
+    "Metrics over both sides when the query's own entity competes, as in the literature, and when it is last."
     rows = {}
     for name, r in rankings.items():
         competes = r.metrics().loc["both"].drop("n")
@@ -531,10 +531,10 @@ def in_both_protocols(
 @patch
 def find(
     self:Rankings,
-    head:str|None=None, relation:str|None=None, tail:str|None=None, # ids or names; None is any
-    side:str|None=None, # what was looked for: "head", "relation" or "tail"
+    head:str|None=None, relation:str|None=None, tail:str|None=None, # ids or names; None: any
+    side:str|None=None, # the missing place: "head", "relation" or "tail"
 )->pd.DataFrame: # rows, best rank first
-    """Rows of some triples.
+    """Select rows by the ids or names of their triples.
 
     Raises `DataError` for unknown names, or if nothing matches, `ValueError` for an unknown side."""
     if side not in (None, *ANSWER): raise ValueError(f"no side {side!r}; there are {', '.join(ANSWER)}")
@@ -554,7 +554,7 @@ def candidates(
     self:Rankings, row:pd.Series, # a row of `rows`
     k:int=10,
 )->pd.DataFrame: # indexed by place; `name`, `id`, `score`, `answer`
-    "The best `k` candidates of one row; the answer is added, at its rank, when it is not among them."
+    "The best `k` candidates of one row; the answer is added, at its rank, if it is not among them."
     check_values(k=k)
     answer = row[row.side]
     top = pd.DataFrame({"id": row.top_candidates[:k], "score": row.top_scores[:k]})
@@ -567,7 +567,7 @@ def candidates(
 def compare(
     a:Rankings, b:Rankings,
 )->pd.DataFrame: # a row for each triple and side: ranks under `a` and `b`, and `gain`, of b over a in 1/rank
-    "Two runs, triple by triple, largest gain first. Raises `DataError` unless they ranked the same triples."
+    "Compare two runs by triple, largest gain first. Raises `DataError` unless they ranked the same triples."
     if a.header["kg"] != b.header["kg"] and not a.kg.same_triples(b.kg):
         raise DataError(f"{a.name} and {b.name} were ranked on different graphs")
     ranks = [r.entity_rows.set_index(ROW).rank_realistic for r in (a, b)]
@@ -580,15 +580,15 @@ def compare(
 # %% ../nbs/09_rankings.ipynb #8a6f2900
 def side_by_side(
     *runs:Rankings, head:str, relation:str, tail:str, # ids or names of a ranked triple
-    side:str="tail", # what was looked for
+    side:str="tail", # the missing place
     k:int=10,
-)->pd.DataFrame: # two columns a run: name (the answer marked) and score
+)->pd.DataFrame: # two columns per run: name (the answer marked) and score
     "The best candidates of one query under several runs, as in Tables 3 and 5 of the paper."
     if len({r.name for r in runs}) < len(runs): raise DataError("runs that are compared need different names")
     columns = {}
     for r in runs:
         c = r.candidates(r.find(head, relation, tail, side).iloc[0], k)
-        c = c.set_index(c.groupby("place").cumcount(), append=True) # two may tie for a place
+        c = c.set_index(c.groupby("place").cumcount(), append=True) # candidates may tie for a place
         columns[r.name, "candidate"] = (c["name"] + " " + c.answer).str.strip()
         columns[r.name, "score"] = c.score
     return pd.DataFrame(columns).droplevel(1).rename_axis(index="place")

@@ -21,8 +21,8 @@ from .scoring import Scorer
 def count_rules(
     triples:np.ndarray, # `[N, 3]`
     n_relations:int, # R
-)->np.ndarray: # `[2, R, R]` fp64: P(r | r') and P(r | r' turned round), at [·, r', r]
-    "How often an edge comes with another between the same entities."
+)->np.ndarray: # `[2, R, R]` fp64: P(r | r') and P(r | inverse of r'), at [·, r', r]
+    "Confidence of each rule r' → r between the same entities: the share of r' edges that come with r."
     edges = pd.DataFrame(triples, columns=["x", "r", "y"]).drop_duplicates()
     turned = edges.rename(columns={"x": "y", "y": "x"})
     n = edges.r.value_counts().reindex(range(n_relations), fill_value=0).to_numpy()
@@ -35,13 +35,13 @@ def count_rules(
 
 # %% ../nbs/11a_rules.ipynb #4f35c765
 class RuleScorer(Scorer):
-    "A scorer that knows what edges of train say about other edges between the same entities."
+    "A scorer by the most confident rule that applies between query entity and candidate in train."
     def __init__(self, kg:KnowledgeGraph, rules:np.ndarray): # rules: as from `count_rules`
         self.rules = torch.from_numpy(rules).float()
         self.E, self.R = kg.n_entities, kg.n_relations
         self.block = 2**22
         h, r, t = kg.train.T
-        ends = np.concatenate([[h, r, t, 0*h], [t, r, h, 0*h + 1]], 1) # entity, relation, other, turned?
+        ends = np.concatenate([[h, r, t, 0*h], [t, r, h, 0*h + 1]], 1) # entity, relation, other, inverse?
         order = np.argsort(ends[0], kind="stable")
         self.relation, self.other, self.turned = (torch.from_numpy(x) for x in ends[1:, order])
         self.starts = np.searchsorted(ends[0, order], np.arange(kg.n_entities + 1))
@@ -54,7 +54,7 @@ def __call__(
     self:RuleScorer, queries:np.ndarray, # `[Q, 3]`; the answer column is not read
     side:str, # "head", "relation" or "tail"
     candidates:np.ndarray|None=None, # entity numbers; all if None
-)->Tensor: # `[Q, E]`, `[Q, len(candidates)]` or `[Q, R]` fp32, a probability; 0 where nothing is known
+)->Tensor: # `[Q, E]`, `[Q, len(candidates)]` or `[Q, R]` fp32 rule confidences; 0 where no rule applies
     "Scores of all candidates of each query."
     out = torch.zeros(len(queries), self.R if side == "relation" else self.E)
     for row, (h, r, t) in zip(out, queries.tolist()):
@@ -70,10 +70,10 @@ def __call__(
 # %% ../nbs/11a_rules.ipynb #75891baa
 def save_counted(
     kg:KnowledgeGraph, out:Path|str,
-    kind:str, # of run
-    save, # called with the folder of the model
+    kind:str, # kind of the run
+    save, # called with the model folder
 )->Run:
-    "A finished run of what is counted. Raises `DataError` if `out` holds something else."
+    "Save a counted model as a finished run. Raises `DataError` if `out` holds something else."
     with locked(out):
         run, _ = open_run(out, run_config(kind, kg, {}))
         run.kg = kg
@@ -91,6 +91,6 @@ def learn_rules(
     return save_counted(kg, out, "rules", save)
 
 def load_scorer(run:Run)->RuleScorer:
-    "The rules of a run."
+    "Load the rules of a run as a scorer."
     said = json.loads((run.model_folder/"config.json").read_text())
     return RuleScorer(run.kg, np.array(said["rules"]))

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['KINDS', 'OTHER_WORDS', 'ONCE', 'NotWritten', 'writing', 'put_in_place', 'write_atomically', 'write_json', 'now',
            'damaged', 'reading', 'check_no_pickles', 'run_config', 'config_hash', 'suggest', 'Run', 'load_run',
-           'processes', 'own_device', 'processes_together', 'locked', 'step_of', 'open_run', 'state_kept']
+           'processes', 'own_device', 'wait_for_device', 'processes_together', 'locked', 'step_of', 'open_run',
+           'state_kept']
 
 # %% ../nbs/08_run.ipynb #2d7bddf5
 import difflib, hashlib, importlib, json, os, platform, re, shutil, sys, threading, time
@@ -24,21 +25,21 @@ from .benchmarks import BENCHMARKS, PACKAGED, load_again
 from .data import DataError, KnowledgeGraph, printable
 
 # %% ../nbs/08_run.ipynb #25a709cc
-def _reason(e:Exception)->str: # of what went wrong
-    "What an exception says, in one line."
+def _reason(e:Exception)->str: # one line
+    "The reason that an exception gives, or its class name if it gives none."
     said = f"it has no {e}" if isinstance(e, KeyError) else getattr(e, "strerror", None) or str(e)
     return (said.strip().splitlines() or [type(e).__name__])[0]
 
 def _free(path:Path)->float: # MiB
-    "Room on the disk of a path, which need not be there yet."
+    "Free space on the disk of a path, which need not exist yet."
     return shutil.disk_usage(next(p for p in path.absolute().parents if p.exists())).free/2**20
 
 class NotWritten(OSError):
-    "A file could not be written; the message says which, why, and what to do."
+    "Raised if a file could not be written; the message says which, why, and what to do."
 
 @contextmanager
 def writing(path:Path):
-    "What fails inside, because the disk is full, say, becomes a `NotWritten` that names the file or folder."
+    "Turn write errors inside, such as a full disk, into a `NotWritten` that names the file or folder."
     try: yield
     except NotWritten: raise
     except (OSError, RuntimeError, SafetensorError) as e:
@@ -48,20 +49,20 @@ def writing(path:Path):
 
 # %% ../nbs/08_run.ipynb #07de7e62
 def _sync(path:Path):
-    "Have a file's content, or a folder's names, on the disk itself."
-    if os.name != "posix": return # Windows opens no folders
+    "Flush a file's content, or a folder's entries, to disk."
+    if os.name != "posix": return # Windows cannot open folders
     opened = os.open(path, os.O_RDONLY)
     try: os.fsync(opened)
     finally: os.close(opened)
 
 def put_in_place(tmp:Path, path:Path):
-    "Rename a file or a folder that is whole, so that a power cut loses neither content nor name."
+    "Rename a complete file or folder, synced so that a power cut loses neither content nor name."
     for p in [*tmp.rglob("*"), tmp]: _sync(p)
     os.replace(tmp, path)
     _sync(path.parent)
 
 def write_atomically(path:Path, write):
-    "Call `write` with a temporary name and rename the file when it is whole. Raises `NotWritten`."
+    "Call `write` with a temporary path and rename the file when it is complete. Raises `NotWritten`."
     tmp = path.with_name(path.name + ".tmp")
     try:
         with writing(path):
@@ -71,17 +72,17 @@ def write_atomically(path:Path, write):
     finally: tmp.unlink(missing_ok=True)
 
 def write_json(path:Path, what):
-    "Write something as JSON, whole or not at all."
+    "Write an object as JSON, atomically."
     text = json.dumps(what, indent=2) + "\n"
     write_atomically(path, lambda f: f.write_text(text))
 
 def now()->str:
-    "Date and time in UTC, to the second."
+    "Current date and time in UTC, ISO 8601, to the second."
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 # %% ../nbs/08_run.ipynb #d956814a
-def damaged(path:Path)->tuple[Path, str]|None: # which file, and why
-    "The first JSON, safetensors or archive of tensors, at `path` or in that folder, that cannot be opened."
+def damaged(path:Path)->tuple[Path, str]|None: # the file, and the reason
+    "The first damaged JSON, safetensors or PyTorch file in `path`, a file or folder; None if there is none."
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         try:
             if file.suffix == ".json": json.loads(file.read_text(encoding="utf-8"))
@@ -90,19 +91,19 @@ def damaged(path:Path)->tuple[Path, str]|None: # which file, and why
         except (OSError, ValueError, BadZipFile, SafetensorError) as e: return file, _reason(e)
 
 @contextmanager
-def reading(path:Path, advice:str): # what to do
-    "What goes wrong inside, while `path` is read, becomes a `DataError` that names the file and a remedy."
+def reading(path:Path, advice:str): # what the user can do
+    "Turn errors inside, while `path` is read, into a `DataError` that names the file and a remedy."
     try: yield
     except (DataError, ImportError, MemoryError, torch.OutOfMemoryError): raise
-    except Exception as e: # libraries raise whatever they like
+    except Exception as e: # libraries raise errors of any type
         file, why = (path.exists() and damaged(path)) or (path, _reason(e))
         raise DataError(f"{file} could not be read ({why}); {advice}") from e
 
 # %% ../nbs/08_run.ipynb #6ee3f934
 _PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 
-def check_no_pickles(*folders:Path, but:str=""): # but: pattern of names that are allowed
-    "Raise `DataError` if a folder has a file that may hold a program."
+def check_no_pickles(*folders:Path, but:str=""): # but: regular expression for allowed names
+    "Raise `DataError` if a folder has a pickle, which may run a program when it is loaded."
     for file in (p for folder in folders for p in sorted(folder.glob("*"))):
         if file.suffix in _PICKLES and not re.fullmatch(but, file.name):
             raise DataError(f"{file} may hold a program, and mtlkgc has not written it: it is not loaded; "
@@ -121,21 +122,21 @@ KINDS = { # kind → module that loads it
 def run_config(
     kind:str, # key of `KINDS`
     kg:KnowledgeGraph,
-    what:dict, # all that decides about the outcome besides the graph
-    **made_with, # further versions and circumstances
+    what:dict, # everything else that determines the outcome
+    **made_with, # further versions and other information
 )->dict:
-    "What `config.json` holds."
+    "The content of `config.json`."
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
     versions = {"mtlkgc": __version__, "python": platform.python_version(), "torch": torch.__version__}
     return {"what": {"kind": kind, "kg": kg.source, "fingerprint": kg.fingerprint, **what},
             "made_with": {**versions, "device": device, **made_with}}
 
 def config_hash(config:dict)->str: # 16 hexadecimal digits
-    "Hash of what decides the outcome of a run."
+    "Hash of the part `what`, which determines the outcome of a run."
     return hashlib.sha256(json.dumps(config["what"], sort_keys=True).encode()).hexdigest()[:16]
 
 # %% ../nbs/08_run.ipynb #319b2232
-OTHER_WORDS = { # of other libraries
+OTHER_WORDS = { # name in other libraries → ours
     "learning_rate": "lr",
     "num_epochs": "epochs",
     "max_seq_length": "max_length",
@@ -143,9 +144,9 @@ OTHER_WORDS = { # of other libraries
 }
 
 def suggest(
-    wrong:str, names:list[str], what:str, # "hyperparameter", say
+    wrong:str, names:list[str], what:str, # kind of name, e.g. "hyperparameter"
 )->str:
-    "What to say about a name that does not exist."
+    "Error message for an unknown name, with the most similar known one or else all of them."
     near = difflib.get_close_matches(wrong, names, n=1)
     if OTHER_WORDS.get(wrong) in names: near = [OTHER_WORDS[wrong]]
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
@@ -155,7 +156,7 @@ def suggest(
 _COPY = "put it back from a copy of the run"
 
 def _checked(config)->dict:
-    "A configuration. Raises `ValueError` if it is something else."
+    "Return `config`. Raises `ValueError` if it is no configuration of a run, or of an unknown kind."
     what = config.get("what") if isinstance(config, dict) else None
     if not (isinstance(what, dict) and isinstance(what.get("kg"), dict) and "fingerprint" in what):
         raise ValueError("it is not the configuration of a run")
@@ -164,7 +165,7 @@ def _checked(config)->dict:
     return config
 
 class Run(os.PathLike):
-    "A run folder: what it is, its graph, and its model as a scorer."
+    "A run folder: its configuration, its graph, and its model as a scorer."
     def __init__(self, folder:Path|str): self.folder = Path(folder)
     def __fspath__(self): return str(self.folder)
     def __truediv__(self, name): return self.folder/name
@@ -183,7 +184,7 @@ class Run(os.PathLike):
 
     @cached_property
     def config(self)->dict:
-        "What `config.json` holds. Raises `DataError` if there is none."
+        "The content of `config.json`. Raises `DataError` if it is missing or cannot be read."
         file = self.folder/"config.json"
         missing = "" if self.folder.is_dir() else "; there is no such folder"
         if not file.is_file(): raise DataError(f"{self.folder} is no run: it has no config.json{missing}")
@@ -191,30 +192,30 @@ class Run(os.PathLike):
             return _checked(json.loads(file.read_text()))
     @cached_property
     def kg(self)->KnowledgeGraph:
-        "The graph that the model was trained on. Raises `DataError` if today's is another one."
+        "The graph that the model was trained on. Raises `DataError` if it has changed since."
         with reading(self/"config.json", _COPY):
             return load_again(self.graph_source(), self.what["fingerprint"], f"{self.folder} was trained")
     @cached_property
     def scorer(self): # a `Scorer`
-        "The model, on a GPU if there is one; loaded by the module that knows the run's kind."
+        "The model, on a GPU if there is one; loaded by the module for the run's kind."
         load_run(self)
         module = importlib.import_module(f"mtlkgc.{KINDS[self.kind]}")
         with reading(self.model_folder, f"{_COPY}, or train it again in another folder"):
             return module.load_scorer(self)
 
 # %% ../nbs/08_run.ipynb #fc4e56bd
-ONCE = {"nbfnet": {"negatives": None, "pna": False}} # kind → settings that came later, as they had been
+ONCE = {"nbfnet": {"negatives": None, "pna": False}} # kind → former values of settings added later
 
 @patch(as_prop=True)
 def what(self:Run)->dict:
-    "What decided about the outcome: kind, graph, hyperparameters; old configurations in today's words."
+    "What determines the outcome: kind, graph, hyperparameters; old configurations in the current format."
     what = {"kind": self.kind, **self.config["what"]}
-    if self.kind != "language model": what.pop("tasks", None) # they all said "lp"
+    if self.kind != "language model": what.pop("tasks", None) # always "lp"
     return {**ONCE.get(self.kind, {}), **what}
 
 @patch(as_prop=True)
 def kind(self:Run)->str:
-    "A key of `KINDS`. Configurations that were written before they said it tell by what else they hold."
+    "A key of `KINDS`, inferred from the other settings if an old configuration does not state it."
     what = self.config["what"]
     if "kind" in what: return what["kind"]
     if "encoder" in what: return "language model"
@@ -222,25 +223,25 @@ def kind(self:Run)->str:
 
 @patch(as_prop=True)
 def own_last(self:Run)->bool:
-    "Whether the model was chosen, and is used, with the query's own entity last, see `OwnLast`."
+    "Whether the model is selected and used with the query's own entity last, see `OwnLast`."
     return self.what.get("own_last", False)
 
 @patch(as_prop=True)
 def is_finished(self:Run)->bool:
-    "Whether its model is there."
+    "Whether the run has its model."
     return (self.model_folder/"config.json").is_file()
 
 # %% ../nbs/08_run.ipynb #f5c599f4
 @patch
 def graph_source(self:Run)->dict: # keyword arguments of `load_kg`
-    "Where the graph is: its folder as seen from the run, or else as it was called."
+    "Where to load the graph from: its folder relative to the run if that exists, else its recorded name."
     source, place = self.what["kg"], self.config.get("made_with", {}).get("graph")
     seen = place and os.path.normpath(self/place)
     return {**source, "name": seen} if seen and os.path.exists(seen) else source
 
 @patch
 def find_graph(self:Run, folder:Path|str):
-    "Write down where the graph's folder is now. Raises `DataError` if another graph is there."
+    "Record where the graph's folder is now. Raises `DataError` if it holds another graph."
     for member in self.what.get("members", []): Run(os.path.normpath(self/member["run"])).find_graph(folder)
     source = {**self.what["kg"], "name": str(folder)}
     self.kg = load_again(source, self.what["fingerprint"], f"{self.folder} was trained")
@@ -250,7 +251,7 @@ def find_graph(self:Run, folder:Path|str):
 # %% ../nbs/08_run.ipynb #16d6d3d6
 @patch
 def history(self:Run)->pd.DataFrame:
-    "One row a step of training. Raises `DataError` if there is none."
+    "Training history, one row per step. Raises `DataError` if there is none."
     file = self/"history.parquet"
     if not file.is_file():
         raise DataError(f"{self.folder} has no history.parquet; "
@@ -259,20 +260,20 @@ def history(self:Run)->pd.DataFrame:
 
 @patch
 def knows(self:Run, kg:KnowledgeGraph)->bool:
-    "Whether a run was trained on the triples of a graph, whatever their texts say."
+    "Whether the run was trained on the triples of a graph, whose texts may differ."
     return self.what["fingerprint"] == kg.fingerprint or self.kg.same_triples(kg)
 
 @patch
 def hours(self:Run)->float:
-    "How long a model was trained, rankings of dev included; pauses of ten minutes or more left out."
+    "Hours of training, including rankings of dev but not pauses of ten minutes or more."
     history = self.history()
     if "time" not in history: return self.said("selection")[-1]["seconds"]/3600 # of a graph model
-    between = history.time.diff() # steps, in seconds
+    between = history.time.diff() # seconds between steps
     return between[between < 600].sum()/3600
 
 @patch
 def said(self:Run, name:str, default=None): # what `metrics/<name>.json` holds
-    "A saved record of the run, such as `selection`, `choices`, or the metrics of `test`."
+    "A saved record of the run, such as `selection`, `choices` or the metrics of `test`, or else `default`."
     file = self.metrics_file(name)
     if not file.is_file(): return default
     with reading(file, f"{_COPY}, or delete it and rank again"): return json.loads(file.read_text())
@@ -292,7 +293,7 @@ def __repr__(self:Run)->str:
 
 # %% ../nbs/08_run.ipynb #a1a40b9f
 def load_run(folder:Path|str|Run)->Run:
-    "Open a finished run. Raises `DataError` if the folder is none, is not finished, or has pickles in it."
+    "Open a finished run. Raises `DataError` if the folder is no run, is not finished, or contains pickles."
     run = folder if isinstance(folder, Run) else Run(folder)
     check_no_pickles(run.folder, run.model_folder)
     if run.config and not run.is_finished:
@@ -304,9 +305,9 @@ def load_run(folder:Path|str|Run)->Run:
 @patch
 def scored_with(
     self:Run, heads:str|None=None, # tasks whose evidence is added up, e.g. "lp+rp"
-    precision:str="auto", # as trained where the device is as fast in that, else fp32
+    precision:str="auto", # "auto": that of training if it is the faster one on the device, else fp32
 ): # a `Scorer`
-    "The model, scoring with the evidence of some heads. Raises `DataError` if it has none to choose."
+    "The model as a scorer with given heads and precision. Raises `DataError` if it is no language model."
     if heads is None and (precision == "auto" or precision == self.scorer.precision): return self.scorer
     if self.kind != "language model":
         raise DataError(f"{self.folder} holds no language model; "
@@ -315,16 +316,21 @@ def scored_with(
 
 # %% ../nbs/08_run.ipynb #dcd3f55d
 def processes()->tuple[int, int]:
-    "Number of this process, and how many there are, as a launcher says."
+    "Index of this process and number of processes, as set by a launcher."
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
 def own_device()->str:
-    "The GPU that a launcher means this process to use, or the first, or Apple's; the CPU if there is none."
+    "The GPU that a launcher assigned to this process, or the first, or Apple's; the CPU if there is none."
     if torch.cuda.is_available(): return f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
+def wait_for_device():
+    "Wait until the GPU, if there is one, has finished its queued work."
+    kind = own_device().split(":")[0]
+    if kind != "cpu": getattr(torch, kind).synchronize()
+
 def processes_together()->PartialState:
-    "The processes that train one model; a single one unless a launcher started more."
+    "The process group that trains one model: a single process unless a launcher started more."
     i, n = processes()
     if n == 1 or PartialState._shared_state: return PartialState(cpu=own_device() == "cpu")
     where = f"{os.environ.get('MASTER_ADDR', '127.0.0.1')}:{os.environ.get('MASTER_PORT', '29500')}"
@@ -338,14 +344,14 @@ def processes_together()->PartialState:
 
 # %% ../nbs/08_run.ipynb #d90f3616
 @contextmanager
-def locked(folder:Path|str, process:int=0): # process: its number among those that share the work
-    "Be the only one who writes into a folder. Raises `DataError`, which names who is, if there is another."
+def locked(folder:Path|str, process:int=0): # process: number among those that share the work
+    "Lock a folder for writing. Raises `DataError`, which names the other process, if it is locked already."
     folder = Path(folder)
     made = [p for p in (folder, *folder.parents) if not p.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     file = folder/f"process-{process}.lock"
     owner = file.with_suffix(".owner")
-    lock = FileLock(file, is_singleton=True, thread_local=False) # within a process, it can be held twice
+    lock = FileLock(file, is_singleton=True, thread_local=False) # reentrant within a process
     try: lock.acquire(blocking=False)
     except Timeout:
         who = owner.read_text() if owner.is_file() else "another process"
@@ -357,7 +363,7 @@ def locked(folder:Path|str, process:int=0): # process: its number among those th
     finally:
         if lock.lock_counter == 1:
             for f in (owner, file): f.unlink(missing_ok=True)
-            with suppress(OSError): # nothing is left behind if nothing was written
+            with suppress(OSError): # the folders made here are deleted if empty
                 for p in made: p.rmdir()
         lock.release()
 
@@ -365,20 +371,20 @@ def locked(folder:Path|str, process:int=0): # process: its number among those th
 _OURS = r"training_args\.bin|(optimizer|scheduler|scaler)\.pt|rng_state(_\d+)?\.pth" # read as numbers only
 
 def step_of(checkpoint:Path)->int:
-    "The number of its step, which its name ends with."
+    "Step number of a checkpoint, from its name."
     return int(checkpoint.name.split("-")[1])
 
 def _digest(file:Path)->str:
     with open(file, "rb") as f: return hashlib.file_digest(f, "sha256").hexdigest()
 
 def _sealed_files(checkpoint:Path)->dict[str, str]: # name → digest
-    "What a seal is about; the Trainer's state is changed when a run is moved."
+    "Digests of the sealed files, without the Trainer's state, which changes when a run is moved."
     files = [p for p in checkpoint.iterdir() if p.is_file() and not p.name.startswith(".")]
     return {p.name: _digest(p) for p in files if p.name not in ("seal.json", "trainer_state.json")}
 
 @patch
 def seal(self:Run, checkpoint:Path):
-    "Have a checkpoint on the disk, with what is needed to see later that it is what was written."
+    "Flush a checkpoint to disk and write its seal: the hash of its run and the digest of each file."
     for p in [*checkpoint.iterdir(), checkpoint]: _sync(p)
     said = {"config": config_hash(self.config), "sha256": _sealed_files(checkpoint)}
     write_json(checkpoint/"seal.json", said)
@@ -386,7 +392,7 @@ def seal(self:Run, checkpoint:Path):
 # %% ../nbs/08_run.ipynb #0d9094f1
 @patch
 def _flaw(self:Run, checkpoint:Path)->str|None:
-    "Why training cannot continue from a checkpoint."
+    "Why training cannot continue from a checkpoint; None if it can."
     if found := damaged(checkpoint): return f"{found[0]} could not be read ({found[1]})"
     try: check_no_pickles(checkpoint, but=_OURS)
     except DataError as e: return str(e)
@@ -406,24 +412,24 @@ def _flaw(self:Run, checkpoint:Path)->str|None:
 
 @patch
 def checkpoints(self:Run)->list[Path]:
-    "Those that training has written, in any order."
+    "Checkpoints that training has written, in any order."
     return [p for p in self.checkpoint_folder.glob("checkpoint-*") if p.name.split("-", 1)[1].isdecimal()]
 
 @patch
 def last_checkpoint(self:Run)->Path|None:
-    "The newest checkpoint without a flaw; newer ones are named on stderr."
+    "The newest checkpoint without a flaw, or None; newer ones with a flaw are reported on stderr."
     whole = [p for p in self.checkpoints() if (p/"trainer_state.json").is_file()]
     for checkpoint in sorted(whole, key=step_of, reverse=True):
         try: flaw = self._flaw(checkpoint)
-        except (AttributeError, KeyError, TypeError): flaw = "its JSON is not what was written" # but is JSON
+        except (AttributeError, KeyError, TypeError): flaw = "its JSON is not what was written" # valid JSON
         if not flaw: return checkpoint
         if processes()[0] == 0: print(f"{checkpoint.name} is left out: {flaw}", file=sys.stderr)
 
 # %% ../nbs/08_run.ipynb #245c2fbb
 def open_run(
     out:Path|str, config:dict, # as from `run_config`
-)->tuple[Run, Path|None]: # the run, and the checkpoint to continue from
-    "Make a run folder, or find where one stopped. Raises `DataError` if it holds anything else."
+)->tuple[Run, Path|None]: # the run, and the checkpoint to continue from, if any
+    "Create a run folder, or continue the run in it. Raises `DataError` if that is finished or another one."
     run = Run(out)
     there = [p for p in run.folder.glob("*") if p.suffix not in (".tmp", ".lock", ".owner")]
     if not there:
@@ -435,7 +441,7 @@ def open_run(
     if not (run/"config.json").is_file():
         raise DataError(f"{out} is not empty and is no run; choose another folder")
     theirs, ours = run.what, config["what"]
-    same_graph = theirs["fingerprint"] == ours["fingerprint"] # wherever it is now
+    same_graph = theirs["fingerprint"] == ours["fingerprint"] # wherever it is stored now
     ours = {**ours, "kg": theirs["kg"]} if same_graph else ours
     differ = [k for k in {**theirs, **ours} if theirs.get(k) != ours.get(k)]
     if differ: raise DataError(f"{out} holds a run with another {', '.join(differ)}; choose another folder")
@@ -447,12 +453,12 @@ def open_run(
 # %% ../nbs/08_run.ipynb #2dcd2777
 @patch
 def finish(
-    self:Run, save, # called with an empty folder, to put the model there
-    history:pd.DataFrame|None=None, # one row a step of training
+    self:Run, save, # called with an empty folder to save the model in
+    history:pd.DataFrame|None=None, # one row per step of training
     choices:list[dict]=(), # what was chosen on dev, as from `state_kept`
-    **records, # more to keep, each as `metrics/<name>.json`
+    **records, # further records, each saved as `metrics/<name>.json`
 ):
-    "Write records and, last of all, the model; then the checkpoints can go."
+    "Save the records and then the model, and delete the checkpoints."
     if history is not None:
         write_atomically(self/"history.parquet", lambda f: history.to_parquet(f, index=False))
     for name, record in {"choices": list(choices), **records}.items():
@@ -468,9 +474,9 @@ def finish(
 # %% ../nbs/08_run.ipynb #56ac6be8
 def state_kept(
     protocol:dict, # how dev was ranked
-    seen:list[dict], # metrics of dev, each with its `step`
+    seen:list[dict], # dev metrics of the evaluated states, each with its `step`
 )->dict:
-    "Which state a run keeps, chosen how and when."
+    "Record of the state that a run keeps: which one, how it was chosen, and when."
     best = max(seen, key=lambda row: row["mrr"])
     what = f"the state of step {best['step']}, of {len(seen)} states"
     return {"what": what, "by": "MRR", **protocol, "when": now()}

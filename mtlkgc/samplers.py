@@ -16,14 +16,14 @@ from .text import TokenizedKG
 
 # %% ../nbs/05_samplers.ipynb #093e845d
 class NegativeSampler:
-    "Uniform corruptions of head or tail that are not known triples."
+    "Sampler of uniform head or tail corruptions that are not known triples."
     def __init__(
-        self, kg:KnowledgeGraph, k:int, # negatives of each triple
-        splits:tuple[str, ...]=("train",), # whose triples are no negatives
+        self, kg:KnowledgeGraph, k:int, # K, negatives per triple
+        splits:tuple[str, ...]=("train",), # splits whose triples are excluded as negatives
     ):
         self.E, self.R = kg.n_entities, kg.n_relations
         self.k = k
-        self.seldom = seldom_loops(kg) # relations, `[R]` bool
+        self.seldom = seldom_loops(kg) # `[R]` bool, as from `seldom_loops`
         self.known = np.unique(np.concatenate([self.key(getattr(kg, s)) for s in splits]))
 
     def key(self, t): return (t[..., 0]*self.R + t[..., 1])*self.E + t[..., 2]
@@ -36,12 +36,12 @@ class NegativeSampler:
         self, positives:np.ndarray, # `[B, 3]`
         rng:np.random.Generator,
     )->np.ndarray: # `[B, K, 3]`
-        "Corrupt each triple `k` times. Raises `ValueError` if a triple has no unknown corruption."
+        "Corrupt each triple `k` times. Raises `ValueError` if no unknown corruption of a triple is found."
         out = np.repeat(positives, self.k, 0) # [B*K, 3]
         side = rng.choice([0, 2], len(out))
         todo = np.arange(len(out))
         for tries in range(2000):
-            if tries == 1000: side[todo] = 2 - side[todo] # everything seems to be known on their side
+            if tries == 1000: side[todo] = 2 - side[todo] # nearly all corruptions of that side are known
             new = out[todo]
             new[np.arange(len(new)), side[todo]] = rng.integers(self.E, size=len(new))
             known = self.is_known(new)
@@ -60,7 +60,7 @@ def swap_in_own(
     positives:np.ndarray, # `[B, 3]`
     rng:np.random.Generator,
 )->np.ndarray: # `[B, K, 3]`
-    "Replace the last negative of each triple by (h, r, h) or (t, r, t), where r seldom has such triples."
+    "Replace the last negative of each triple by an unknown (h, r, h) or (t, r, t), if r seldom has loops."
     own, rows = positives.copy(), np.arange(len(positives))
     stays = rng.choice([0, 2], len(own)) # h or t
     own[rows, 2 - stays] = own[rows, stays]
@@ -73,11 +73,11 @@ def swap_in_own(
 def swap_in_hard(
     negatives:np.ndarray, # `[B, K, 3]`, uniform
     positives:np.ndarray, # `[B, 3]`
-    hard:np.ndarray, # `[B, 2, M]`, entities in place of the head, and of the tail; -1 where there is none
-    n:int, # how many to replace, at most
+    hard:np.ndarray, # `[B, 2, M]`, entities to replace the head and the tail; -1 is padding
+    n:int, # maximal number of negatives to replace
     rng:np.random.Generator,
 )->np.ndarray: # `[B, K, 3]`
-    "Replace `n` negatives of each triple by hard ones, as far as there are any."
+    "Replace up to `n` negatives of each triple by hard ones, all of one random side."
     B, n = np.arange(len(positives)), min(n, negatives.shape[1], hard.shape[2])
     side = rng.integers(2, size=len(B)) # 0: heads, 1: tails
     some = rng.permuted(hard[B, side], axis=1) # [B, M]
@@ -90,10 +90,10 @@ def swap_in_hard(
 
 # %% ../nbs/05_samplers.ipynb #1fd551cc
 def shuffle_pool(
-    counts:dict[str, int], # batches of each task
+    counts:dict[str, int], # number of batches per task
     rng:np.random.Generator,
-)->list[tuple[str, int]]: # (task, number of the batch within it)
-    "All batches of all tasks in random order, as MT-DNN draws them."
+)->list[tuple[str, int]]: # (task, index of the batch within it)
+    "All batches of all tasks in random order, as in MT-DNN."
     pool = [(task, i) for task, n in counts.items() for i in range(n)]
     return [pool[i] for i in rng.permutation(len(pool))]
 
@@ -103,16 +103,16 @@ class Schedule(torch.utils.data.Dataset):
     def __init__(
         self, kg:KnowledgeGraph, tkg:TokenizedKG,
         tasks:tuple[str, ...], # names of `TASKS`
-        batch_size:int|dict[str, int]=32, # B, training triples in a batch, of each task
-        negatives:int|dict[str, int]=5, # K, for each triple, of each task that needs them
+        batch_size:int|dict[str, int]=32, # B, training triples in a batch; or B per task
+        negatives:int|dict[str, int]=5, # K, negatives per triple; or K per task that needs them
         epochs:int=3,
         seed:int=0,
         share:tuple[int, int]=(0, 1), # (i, n): part i of every batch, of n processes that train together
         hard:np.ndarray|None=None, # `[N, 2, M]`, see `swap_in_hard`
-        n_hard:int=0, # how many negatives of a triple are hard ones
-        own:bool=False, # one of them is the query's own entity, see `swap_in_own`
+        n_hard:int=0, # maximal number of hard negatives per triple
+        own:bool=False, # use the query's own entity as a negative, see `swap_in_own`
     ):
-        "Raises `ValueError` if a task has no negative but the own entity, or would lose some in a share."
+        "Raises `ValueError` if `own` leaves a task no other negative, or a share splits in-batch negatives."
         self.kg, self.tkg = kg, tkg
         self.train = torch.from_numpy(kg.train)
         self.tasks = tasks
@@ -131,26 +131,26 @@ class Schedule(torch.utils.data.Dataset):
         self.lengths = tkg.sequence_lengths(tkg.triple_parts(self.train)).numpy()
         self.per_task = {t: -(-len(kg.train)//self.B[t]) for t in tasks} # batches in an epoch
         self.steps_per_epoch = sum(self.per_task.values())
-        self.epoch = None # the one that is laid out
+        self.epoch = None # the epoch that is laid out
 
     def __len__(self): return self.epochs*self.steps_per_epoch
 
 # %% ../nbs/05_samplers.ipynb #be503852
 @patch
 def rng(self:Schedule, epoch:int, task:str|None=None, batch:int|None=None)->np.random.Generator:
-    "An independent random generator for each purpose."
+    "Independent random generator of an epoch, of a task in it, or of one of its batches."
     of_task = 1 + list(TASKS).index(task) if task else 0
     return np.random.default_rng([self.seed, epoch, of_task, 0 if batch is None else 1 + batch])
 
 @patch
 def lay_out(self:Schedule, epoch:int):
-    "Cut the batches of an epoch and shuffle them."
+    "Make the batches of an epoch and shuffle their order."
     if self.epoch == epoch: return
     self.epoch = epoch
     self.batches = {} # task → rows of `train`, batch by batch
     for task in self.tasks:
         order, B = self.rng(epoch, task).permutation(len(self.train)), self.B[task]
-        if not TASKS[task].contrasts: # whose negatives are the batch itself, which has to be random
+        if not TASKS[task].contrasts: # in-batch negatives need random batches
             blocks = np.split(order, range(64*B, len(order), 64*B))
             order = np.concatenate([b[np.argsort(self.lengths[b], kind="stable")] for b in blocks])
         self.batches[task] = np.split(order, range(B, len(order), B))
@@ -158,8 +158,8 @@ def lay_out(self:Schedule, epoch:int):
 
 # %% ../nbs/05_samplers.ipynb #8154799a
 @patch
-def turn(self:Schedule, step:int)->tuple[int, str, int]: # epoch, task, and number of the batch within both
-    "Which batch a step trains."
+def turn(self:Schedule, step:int)->tuple[int, str, int]: # epoch, task, and index of the batch within both
+    "Batch that a step trains. Raises `IndexError` for a step out of range."
     if not 0 <= step < len(self): raise IndexError(step)
     epoch, i = divmod(step, self.steps_per_epoch)
     self.lay_out(epoch)
@@ -167,7 +167,7 @@ def turn(self:Schedule, step:int)->tuple[int, str, int]: # epoch, task, and numb
 
 @patch
 def negatives(self:Schedule, task:str, rows:np.ndarray, rng:np.random.Generator)->Tensor|None: # `[B, K, 3]`
-    "Negatives of some training triples, if the task needs them."
+    "Negatives of the training triples `rows`; None if the task needs none."
     if task not in self.samplers: return None
     positives = self.kg.train[rows]
     sampler = self.samplers[task]
@@ -185,6 +185,6 @@ def __getitem__(self:Schedule, step:int)->dict: # as `Task.batch`; with several 
     process, n = self.share
     if n == 1: return TASKS[task].batch(self.tkg, self.train[rows], negatives)
     mine = np.arange(process, len(rows), n)
-    some = mine if len(mine) else [0] # a process without a triple reads one that does not count
+    some = mine if len(mine) else [0] # a process without a triple reads one with weight 0
     if negatives is not None: negatives = negatives[some]
     return {**TASKS[task].batch(self.tkg, self.train[rows[some]], negatives), "weight": len(mine)*n/len(rows)}

@@ -23,36 +23,36 @@ from .text import TokenizedKG
 
 # %% ../nbs/06_scoring.ipynb #4a591249
 class Scorer(Protocol):
-    "What ranking needs: candidates' scores for some queries."
-    device = torch.device("cpu") # where scores are
-    block:int = 10_000 # scores that are worth computing in one call, about
-    n_read:int = 0 # sequences, or scores, computed so far: for a rate
-    precision:str = "fp32" # in which texts are read
-    heads:tuple[str, ...] = () # tasks whose evidence is the score; empty if there are none to choose from
+    "Interface of a scorer: scores of a query's candidates, and attributes that ranking uses."
+    device = torch.device("cpu") # of the scores
+    block:int = 10_000 # scores to compute in one call, approximately
+    n_read:int = 0 # sequences or scores computed so far, to show a rate
+    precision:str = "fp32" # of the encoder, if there is one
+    heads:tuple[str, ...] = () # tasks whose evidence makes up the score; empty if there is no choice
 
     def __call__(
         self, queries:np.ndarray, # `[Q, 3]` int64; the answer column is not read
-        side:str, # "head", "relation" or "tail": what is looked for
-        candidates:np.ndarray|None=None, # `[n]` entity numbers, sorted; all if None; not for side "relation"
+        side:str, # "head", "relation" or "tail": the missing place
+        candidates:np.ndarray|None=None, # `[n]` sorted entity numbers; all if None; not for side "relation"
     )->Tensor: # `[Q, E]`, `[Q, n]`, or `[Q, R]` for relations; fp32, higher is better
-        "Scores of all candidates of each query; entities that a scorer cannot tell apart have equal ones."
+        "Scores of all candidates of each query; entities that the scorer cannot distinguish tie."
         ...
 
 # %% ../nbs/06_scoring.ipynb #f6b6b788
-LIKE_BERT = ("bert", "roberta", "xlm-roberta", "camembert") # encoders that have BERT's layers
+LIKE_BERT = ("bert", "roberta", "xlm-roberta", "camembert") # model types with BERT's layers
 
 def _weights(*modules:nn.Module, to:torch.dtype)->list[Tensor]: # weight and bias
-    "Of several layers as if they were one."
+    "Weight and bias of several layers, concatenated into one."
     weight = torch.cat([m.weight.detach() for m in modules])
     bias = torch.cat([m.bias.detach() for m in modules])
     return [weight.to(to), bias.to(to)]
 
 class BertReader:
-    "C of sequences without padding, by the weights that a BERT has now; skips work whose output is unused."
+    "An encoder that returns C of unpadded sequences, with a BERT's current weights, and skips unused work."
     def __init__(
         self, encoder, # `BertModel` or one of its relatives
         dtype:torch.dtype=torch.float32,
-        whole:bool=False, # the vectors of all tokens, not C alone
+        whole:bool=False, # return the vectors of all tokens, not only C
     ):
         self.embeddings = encoder.embeddings
         self.dtype = dtype
@@ -64,7 +64,7 @@ class BertReader:
         self.layers = [self.layer(x, torch.float32 if x is layers[-1] else dtype) for x in layers]
 
     def layer(self, x, last_norm:torch.dtype)->dict[str, list[Tensor]]: # x: one of the encoder's layers
-        "Weights of a layer; keys and values are one product."
+        "Weights of a layer; keys and values are computed by one product."
         a, to = x.attention, self.dtype
         return {"q": _weights(a.self.query, to=to), "kv": _weights(a.self.key, a.self.value, to=to),
                 "o": _weights(a.output.dense, to=to), "norm1": _weights(a.output.LayerNorm, to=to),
@@ -92,9 +92,9 @@ def __call__(
 # %% ../nbs/06_scoring.ipynb #07a1a169
 def reader(
     model:MtlkgcModel, precision:str="fp32", # of the encoder: a key of `PRECISIONS`
-    whole:bool=False, # read the vectors of all tokens
-): # called with model inputs `[B, L]` without padding; returns fp32: C `[B, H]`, or `[B, L, H]` if `whole`
-    "The fastest exact way to read with a model's encoder."
+    whole:bool=False, # return the vectors of all tokens
+): # function of unpadded inputs `[B, L]`; returns fp32: C or pooler output `[B, H]`; `[B, L, H]` if `whole`
+    "A function that encodes sequences with a model's encoder, in the fastest exact way."
     dtype = PRECISIONS[precision]
     encoder, pooled = model.encoder, model.config.pooled and not whole
     if encoder.config.model_type in LIKE_BERT and not encoder.config.is_decoder:
@@ -110,29 +110,29 @@ def reader(
 
 # %% ../nbs/06_scoring.ipynb #1666acc0
 def _hand_back():
-    "Return freed memory to the system, where the C library can (glibc)."
+    "Return freed memory to the system, if the C library can (glibc)."
     try: ctypes.CDLL("libc.so.6").malloc_trim(0)
     except (OSError, AttributeError): pass # another C library
 
 @cache
 def single_threaded(n:int)->ThreadPoolExecutor:
-    "Workers whose PyTorch uses one core each; other threads keep all of them. One pool serves all scorers."
+    "Pool of `n` threads, shared by all scorers, in which PyTorch uses one core each; others keep all cores."
     pool = ThreadPoolExecutor(n)
     all_here = Barrier(n)
     def begin():
         torch.set_num_threads(1)
-        all_here.wait() # so that each worker does it once
+        all_here.wait() # so that each worker runs this once
     for f in [pool.submit(begin) for _ in range(n)]: f.result()
-    torch.set_num_threads(n) # what was set last is what threads to come are given
+    torch.set_num_threads(n) # new threads inherit the value that was set last
     return pool
 
 # %% ../nbs/06_scoring.ipynb #94b1a819
 def _distinct_texts(
-    tkg:TokenizedKG, # of `E` entities that have `T` distinct texts
-)->tuple[Tensor, Tensor]: # `[T]` entities, and for each entity its place there, `[E]`
-    "One entity for each distinct text."
+    tkg:TokenizedKG, # of `E` entities with `T` distinct texts
+)->tuple[Tensor, Tensor]: # `[T]` entities; `[E]`, the index of each entity's text among them
+    "The first entity with each distinct text, and the index of each entity's text."
     tokens = tkg.tokens.cpu().int().numpy()
-    place = {} # of a text
+    place = {} # text → index
     entities = []
     text_of = []
     for e, (start, n) in enumerate(zip(tkg.starts[:tkg.n_entities].tolist(), tkg.lengths.tolist())):
@@ -143,11 +143,11 @@ def _distinct_texts(
 
 # %% ../nbs/06_scoring.ipynb #3ce55fc1
 class CrossEncoder(Scorer):
-    "A scorer that reads each candidate together with the query, by the weights that the model has now."
+    "A scorer that reads each candidate together with the query, with the model's current weights."
     def __init__(
         self, model:MtlkgcModel, tkg:TokenizedKG,
-        token_budget:int|None=None, # tokens in a batch; chosen for the device if None
-        precision:str="fp32", # of the encoder, or "auto"; heads and scores are fp32
+        token_budget:int|None=None, # maximum tokens in a batch; chosen for the device if None
+        precision:str="fp32", # of the encoder: a key of `PRECISIONS` or "auto"; heads and scores are fp32
     ):
         self.model = model.eval()
         self.device = model.device
@@ -158,7 +158,7 @@ class CrossEncoder(Scorer):
         self.tasks = parse_tasks(model.config.tasks)
         self.heads = (scoring_task(self.tasks),)
         on_cpu = self.device.type == "cpu"
-        few = 512 if self.precision == "fp32" else 1024 # tokens that stay near a core
+        few = 512 if self.precision == "fp32" else 1024 # tokens that fit a core's cache
         self.token_budget = token_budget or (few if on_cpu else 1 << 17)
         self.block = 10_000 if on_cpu else 200_000 # sequences
         self.pool = single_threaded(torch.get_num_threads()) if on_cpu else None
@@ -169,7 +169,7 @@ class CrossEncoder(Scorer):
 def batches(
     self:CrossEncoder, lengths:Tensor, # `[n]`
 )->list[tuple[int, Tensor]]: # (length, rows), longest first
-    "Rows of equal length, in even batches of at most `token_budget` tokens, or one sequence."
+    "Group rows by length into even batches of at most `token_budget` tokens, or of a single longer sequence."
     order = lengths.argsort(stable=True, descending=True)
     values, counts = (x.tolist() for x in lengths[order].unique_consecutive(return_counts=True))
     out = []
@@ -182,11 +182,11 @@ def batches(
 @patch
 def read_all(
     self:CrossEncoder, parts:Tensor, # `[n, P]`, text numbers
-    kept:Tensor, # `[n, P]`, how many tokens to read of each
-    read, # called with model inputs of sequences of one length; returns `[b, width]`
+    kept:Tensor, # `[n, P]`, tokens to read of each part
+    read, # function of model inputs of one length; returns `[b, width]`
     width:int,
 )->Tensor: # `[n, width]` fp32
-    "What `read` makes of any number of sequences, in batches of one length, by all cores."
+    "Apply `read` to any number of sequences, in batches of equal length, on all cores or the GPU."
     out = torch.empty(len(parts), width, device=self.device)
     def work(length, rows):
         with torch.inference_mode():
@@ -202,13 +202,13 @@ def read_all(
             f.result()
             if i % 128 == 127: _hand_back()
     finally:
-        for f in futures: f.cancel() # nothing is left to do, unless we were interrupted
+        for f in futures: f.cancel() # no effect unless there was an error or an interrupt
     _hand_back()
     return out
 
 @patch
 def logits(self:CrossEncoder, parts:Tensor, task:str)->Tensor: # `[n, P]` → `[n, outputs of the task]` fp32
-    "Logits of any number of sequences."
+    "Logits of a task for any number of sequences."
     weight = self.model.heads[task].weight.float()
     def read(**x): return F.linear(self.read(**x), weight)
     return self.read_all(parts, self.tkg.part_lengths(parts), read, len(weight))
@@ -218,9 +218,9 @@ def logits(self:CrossEncoder, parts:Tensor, task:str)->Tensor: # `[n, P]` → `[
 def read_with(
     self:CrossEncoder, queries:Tensor, # `[Q, 3]`, on the scorer's device; the answer column is not read
     side:str, # "head", "relation" or "tail"
-    answers:Tensor, # `[Q, n]`, entity or relation numbers: each query's own
+    answers:Tensor, # `[Q, n]` entity or relation numbers, a row for each query
 )->Tensor: # `[Q, n]` fp32, higher is better
-    "Scores of some answers of each query."
+    "Scores of given answers of each query, by one head or several."
     triples = queries[:, None].repeat(1, answers.shape[1], 1) # [Q, n, 3]
     triples[:, :, ANSWER[side]] = answers
     flat = triples.flatten(0, 1)
@@ -228,7 +228,7 @@ def read_with(
     for task in map(TASKS.get, self.heads):
         parts = task.parts(self.tkg, flat)
         same = slice(None)
-        if task.reads_pairs: parts, same = parts.unique(dim=0, return_inverse=True) # of several queries
+        if task.reads_pairs: parts, same = parts.unique(dim=0, return_inverse=True) # shared by queries
         says = task.score if len(self.heads) == 1 else task.evidence
         out = out + says(self.logits(parts, task.name)[same], flat[:, 1])
     return out.view(answers.shape)
@@ -258,10 +258,10 @@ def __call__(
 @patch
 def with_(
     self:CrossEncoder,
-    heads:str|None=None, # tasks whose evidence is added up, e.g. "lp+rp"; None: as they are
-    precision:str|None=None, # of the encoder; None: as it is
+    heads:str|None=None, # tasks whose evidence is added up, e.g. "lp+rp"; None: unchanged
+    precision:str|None=None, # of the encoder; None: unchanged
 )->CrossEncoder:
-    "A scorer with the same model. Raises `ValueError` for a head that the model has not learned."
+    "A scorer with the same model and other heads or precision. Raises `ValueError` for a head not learned."
     if precision in (None, self.precision): other = copy.copy(self)
     else: other = CrossEncoder(self.model, self.tkg, precision=precision)
     other.heads = parse_tasks(heads) if heads else self.heads

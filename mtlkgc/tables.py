@@ -17,11 +17,11 @@ from .data import SPLITS, DataError, KnowledgeGraph, check_values, describe, id2
 
 # %% ../nbs/00a_tables.ipynb #9954c6d8
 def split_triples(
-    triples:list[tuple[str, str, str]], # distinct, of ids
-    share:float=0.1, # of dev, and of test
+    triples:list[tuple[str, str, str]], # distinct triples of ids
+    share:float=0.1, # of the triples, for dev and for test each
     seed:int=0,
-)->dict[str, list[tuple[str, str, str]]]: # as `make_kg` takes them
-    "Set triples aside whose entities and relation train keeps; fewer than `share` if there are not enough."
+)->dict[str, list[tuple[str, str, str]]]: # as for `make_kg`
+    "Split triples so that all entities and relations stay in train; dev and test may be below `share`."
     left = Counter(e for h, _, t in triples for e in (h, t))
     of_relation = Counter(r for _, r, _ in triples)
     aside = {}
@@ -40,12 +40,12 @@ def split_triples(
 PLACES = ["head", "relation", "tail"]
 
 def _one_line(column:pd.Series)->pd.Series:
-    "As text without tabs and line ends; empty where nothing is."
+    "Column as text, with whitespace collapsed to single spaces; missing values are empty."
     whole = column.convert_dtypes() if pd.api.types.is_numeric_dtype(column) else column # 1.0 as 1
     return whole.astype(str).where(column.notna(), "").str.split().str.join(" ")
 
-def _cells(table:pd.DataFrame, where:str)->pd.DataFrame: # where: what the table is, for a message
-    "The table with its columns named, and one line of text in each cell. Raises `DataError` for empty cells."
+def _cells(table:pd.DataFrame, where:str)->pd.DataFrame: # where: the table's name, for errors
+    "Table with named columns and one-line cells. Raises `DataError` for bad columns or empty cells."
     table = table.reset_index(drop=True).rename(columns=lambda c: str(c).strip().lower())
     for name in table.columns[table.columns.duplicated()]:
         raise DataError(f"{where} has several columns {name!r}; leave one")
@@ -61,7 +61,7 @@ def _cells(table:pd.DataFrame, where:str)->pd.DataFrame: # where: what the table
     return table
 
 def _descriptions(table:pd.DataFrame)->dict[str, str]: # id → name, description
-    "What the columns of texts say, the first of each entity."
+    "Texts from the columns `head_text` and `tail_text`, the first of each entity."
     found = {}
     for place in ("head", "tail"):
         if f"{place}_text" not in table: continue
@@ -70,9 +70,10 @@ def _descriptions(table:pd.DataFrame)->dict[str, str]: # id → name, descriptio
     return found
 
 def _graph(name:str, triples:list, seed:int, source:dict|None, **texts)->KnowledgeGraph:
-    "A graph with splits, and what its owner should know about them."
+    "Split triples and make a graph; inverse links from test to train are noted."
     triples = list(dict.fromkeys(triples))
-    kg = make_kg(name, split_triples(triples, seed=seed), source=source, **texts)
+    reproduced = source if seed == 0 else None # `load_kg` splits with seed 0
+    kg = make_kg(name, split_triples(triples, seed=seed), source=reproduced, **texts)
     if backwards := describe(kg)["linked backwards"].item():
         kg.notes.append(f"test triples whose entities train links the other way round, "
                         f"which makes them easy to guess: {backwards:,}")
@@ -82,9 +83,9 @@ def _graph(name:str, triples:list, seed:int, source:dict|None, **texts)->Knowled
 def from_table(
     table:pd.DataFrame|Iterable[tuple[str, str, str]], # rows of head, relation and tail
     name:str="table", seed:int=0, # of the split
-    source:dict|None=None, # keyword arguments of `load_kg`, if it is in a file
+    source:dict|None=None, # keyword arguments of `load_kg`, if the table is in a file
 )->KnowledgeGraph:
-    "A graph with splits from a table. Raises `DataError` for missing columns and empty cells."
+    "Make a graph with random splits from a table. Raises `DataError` for missing columns and empty cells."
     check_values(seed=seed)
     if not isinstance(table, pd.DataFrame):
         rows = list(table)
@@ -98,20 +99,20 @@ def from_table(
 
 # %% ../nbs/00a_tables.ipynb #b8434520
 def _words(uri:str)->str:
-    "The end of a URI as words."
+    "Last part of a URI as words."
     return id2words(uri.rstrip("/#>").replace("#", "/").rsplit("/", 1)[-1])
 
 def _english(literals:list)->str:
-    "The text in English, or without a language, or the first."
+    "First literal in English or without a language tag, or else the first; empty if there are none."
     rated = sorted(literals, key=lambda x: (x.language or "en")[:2] != "en")
     return " ".join(rated[0].split()) if rated else ""
 
 def from_ntriples(path:Path|str, seed:int=0)->KnowledgeGraph:
-    "A graph with splits from a file of N-Triples. Raises `DataError` if RDFLib is missing or cannot read it."
+    "Read and split a file of N-Triples. Raises `DataError` if RDFLib is missing or cannot read the file."
     try: from rdflib import RDFS, Graph, Literal
     except ImportError: raise DataError('N-Triples need RDFLib: pip install "mtlkgc[rdf]"') from None
     try: rdf = Graph().parse(path, format="nt", skolemize=True) # blank nodes keep their labels
-    except Exception as e: # libraries raise whatever they like
+    except Exception as e: # RDFLib raises exceptions of many types
         why = str(e).splitlines()[0]
         raise DataError(f"{path} could not be read as N-Triples ({why})") from e
     links = sorted((str(h), str(r), str(t)) for h, r, t in rdf if not isinstance(t, Literal))
@@ -134,7 +135,7 @@ def from_ntriples(path:Path|str, seed:int=0)->KnowledgeGraph:
 ENDINGS = (".csv", ".nt")
 
 def read_file(path:Path|str)->KnowledgeGraph: # a comma-separated file with a header, or N-Triples
-    "A graph with splits from a file. Raises `DataError` if it is malformed."
+    "Read a graph from a file and split it at random. Raises `DataError` if the file is malformed."
     path = Path(path)
     if path.suffix.lower() == ".nt": return from_ntriples(path)
     try: table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -145,15 +146,17 @@ def read_file(path:Path|str)->KnowledgeGraph: # a comma-separated file with a he
 # %% ../nbs/00a_tables.ipynb #9bc39f39
 def write_folder(
     kg:KnowledgeGraph,
-    folder:Path|str, # a new one
+    folder:Path|str, # must not exist yet
 ):
-    """Write a graph as files that `load_kg` reads, each text in one line, its tabs and line ends as spaces.
+    """Write a graph as files for `load_kg`, one text per line; tabs and line ends in texts become spaces.
 
-    Raises `DataError` if the folder is there, or an id has a tab or a line end."""
+    Raises `DataError` if the folder exists, or an id is blank or has tabs, line ends or spaces around it."""
     folder = Path(folder)
     if folder.exists(): raise DataError(f"{folder} is there already; choose another name")
     if odd := next((x for x in (*kg.entities, *kg.relations) if {*"\t\r\n"} & {*x}), None):
         raise DataError(f"the id {odd!r} has a tab or a line end, which a file of triples cannot hold")
+    if odd := next((x for x in (*kg.entities, *kg.relations) if not x or x != x.strip()), None):
+        raise DataError(f"the id {odd!r} is blank or has spaces around it, which a file of triples loses")
     def with_text(ids, texts): return zip(ids, (re.sub(r"[\t\r\n]+", " ", text) for text in texts))
     files = {f"{s}.tsv": kg.ids(getattr(kg, s)) for s in SPLITS}
     files |= {f"{s}_negatives.tsv": kg.ids(triples) for s, triples in kg.false.items()}
@@ -161,7 +164,7 @@ def write_folder(
               "relation2text.txt": with_text(kg.relations, kg.relation_texts),
               "entity2name.txt": with_text(kg.entities, kg.entity_names)}
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent) as tmp: # the folder is whole or not there
+    with TemporaryDirectory(dir=folder.parent) as tmp: # the folder appears complete or not at all
         done = Path(tmp)/folder.name
         done.mkdir()
         for file, rows in files.items():

@@ -14,16 +14,16 @@ from .text import TokenizedKG
 
 # %% ../nbs/03_tasks.ipynb #feab33c8
 class Task:
-    "One learning task: what it reads, its head, its loss, and how it ranks."
+    "A training task: the texts it reads, its head, its loss and its score."
     name:str # in a mix such as "lp+rp"
-    title:str # for people
+    title:str # shown in widgets
     needs_negatives = True
-    reads_pairs = False # head and tail only: different triples may be one sequence
+    reads_pairs = False # head and tail only: different triples may give the same sequence
     ranks_relations = False # one pass over a pair scores all relations
-    contrasts = False # queries and entities are read apart, and the batch makes its own negatives
-    priority = 0 # of the tasks of a mix, the one with the highest ranks candidates
+    contrasts = False # queries and entities are encoded separately, with in-batch negatives
+    priority = 0 # the task of a mix with the highest priority ranks candidates
 
-    def n_outputs(self, n_relations:int)->int: # R → size of the head
+    def n_outputs(self, n_relations:int)->int: # R → outputs of the head
         raise NotImplementedError
 
     def loss(self, logits:Tensor, labels:Tensor, margin:float)->Tensor: # of a batch → scalar
@@ -34,30 +34,30 @@ class Task:
     )->Tensor: # `[B]` fp32, higher is better
         raise NotImplementedError
 
-    def evidence(self, logits:Tensor, relations:Tensor)->Tensor: # as `score`, in units that add up over tasks
+    def evidence(self, logits:Tensor, relations:Tensor)->Tensor: # as `score`, summable over tasks
         return self.score(logits, relations)
 
 # %% ../nbs/03_tasks.ipynb #87706cd1
 @patch
 def head(self:Task, hidden:int, n_relations:int)->nn.Module: # H, R
-    "A matrix without bias (Kim et al. 2020, equations 1–3)."
+    "Linear layer without bias (Kim et al. 2020, equations 1–3)."
     return nn.Linear(hidden, self.n_outputs(n_relations), bias=False)
 
 @patch
 def pool(self:Task, hidden:Tensor, mask:Tensor)->Tensor: # `[B, L, H]`, `[B, L]` → `[B, H]`
-    "What the head reads of the encoder's last layer: C, the vector of the first token."
+    "Input of the head from the encoder's last layer: C, the vector of the first token."
     return hidden[:, 0]
 
 @patch
 def parts(self:Task, tkg:TokenizedKG, triples:Tensor)->Tensor: # `[B, 3]` → `[B, P]`
-    "Numbers of the texts that are read of each triple."
+    "Text numbers of the parts of each triple that the task reads."
     return tkg.pair_parts(triples) if self.reads_pairs else tkg.triple_parts(triples)
 
 @patch
 def rows(
     self:Task, positives:Tensor, negatives:Tensor|None, # `[B, 3]` and `[B, K, 3]`
 )->tuple[Tensor, Tensor]: # `[B*(1+K), 3]` and `[B, 1+K]`
-    "The triples to read, and their labels: 1 is valid."
+    "Triples to read, positives first, and their labels: 1 valid, 0 corrupted."
     rows = torch.cat([positives[:, None], negatives], 1) # [B, 1+K, 3]
     labels = torch.zeros(rows.shape[:2], dtype=torch.long)
     labels[:, 0] = 1
@@ -67,9 +67,9 @@ def rows(
 def batch(
     self:Task, tkg:TokenizedKG,
     positives:Tensor, # `[B, 3]` int64, valid triples
-    negatives:Tensor|None=None, # `[B, K, 3]`, corruptions of each, if the task needs them
+    negatives:Tensor|None=None, # `[B, K, 3]`, corruptions of each positive, if the task needs them
 )->dict: # `task`, its name; `labels`; and the model's inputs
-    "A mini-batch, ready for the model."
+    "Mini-batch of labels and model inputs."
     rows, labels = self.rows(positives, negatives)
     return {"task": self.name, "labels": labels, **tkg.assemble(self.parts(tkg, rows))}
 
@@ -77,12 +77,12 @@ def batch(
 TASKS = {} # name → the task
 
 def register(cls):
-    "Class decorator: make a task known by its name."
+    "Class decorator: add an instance of the task to `TASKS`."
     TASKS[cls.name] = cls()
     return cls
 
 def parse_tasks(tasks:str)->tuple[str, ...]: # in the order of `TASKS`
-    "Read a task mix such as `\"lp+rp+rr\"`; every non-empty subset is one. Raises `ValueError`."
+    "Parse a task mix such as `\"lp+rp+rr\"`, any non-empty subset. Raises `ValueError` for unknown tasks."
     got = [t.strip().lower() for t in tasks.split("+")]
     if unknown := sorted(set(got) - TASKS.keys()):
         like = "+".join(TASKS)
@@ -90,7 +90,7 @@ def parse_tasks(tasks:str)->tuple[str, ...]: # in the order of `TASKS`
     return tuple(t for t in TASKS if t in got)
 
 def scoring_task(tasks:tuple[str, ...])->str:
-    "The task of a mix that ranks candidates: the one of the highest priority."
+    "Task of a mix that ranks candidates: the one with the highest priority."
     return max(tasks, key=lambda t: TASKS[t].priority)
 
 # %% ../nbs/03_tasks.ipynb #846d1c1a

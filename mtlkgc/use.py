@@ -26,7 +26,7 @@ import mtlkgc.doubt # noqa: F401, gives `Run` its `doubt`
 # %% ../nbs/13_use.ipynb #554e3439
 @patch
 def _note_choices(self:Run, ranking:Path, score_with:str|None):
-    "Write `choices.json` into the folder of a ranking that begins; one that is there stays."
+    "Write `choices.json` into the folder of a new ranking; an existing one is kept."
     if (ranking/"choices.json").is_file(): return
     chosen = self.said("choices", [])
     there = sorted(p.name for p in ranking.parent.glob("*") if p != ranking and any(p.glob("part-*.parquet")))
@@ -37,8 +37,8 @@ def _note_choices(self:Run, ranking:Path, score_with:str|None):
     write_json(ranking/"choices.json", {"begun": now(), "chosen": chosen, "rankings of test before": before})
 
 # %% ../nbs/13_use.ipynb #af5a39cd
-def save_metrics(rankings:Rankings, split:str): # split: a folder in `rankings`
-    "Write `metrics/<split>.json` of a run: the protocol, and metrics under it and with the own entity last."
+def save_metrics(rankings:Rankings, split:str): # split: name of a ranking
+    "Write a run's `metrics/<split>.json`: the protocol, metrics under it, and those with own entity last."
     left_out = ("asked", "top_k", "block", "n_blocks", "choices")
     protocol = {k: v for k, v in rankings.header.items() if k not in left_out}
     found = {"protocol": protocol, **rankings.metrics().to_dict("index")}
@@ -51,7 +51,7 @@ def save_metrics(rankings:Rankings, split:str): # split: a folder in `rankings`
 def _asked(
     self:Run, split:str, sample:int|None, seed:int,
 )->tuple[np.ndarray, str, dict]: # triples, name of the ranking, part of a header
-    "The triples to rank. Raises `DataError` if there are none."
+    "The triples to rank. Raises `DataError` for an unknown or empty split."
     if split not in SPLITS: raise DataError(f"no split {split!r}; there are {', '.join(SPLITS)}")
     triples = getattr(self.kg, split)
     if not len(triples): raise DataError(f"{self.kg.name} has no {split} triples to rank")
@@ -62,7 +62,7 @@ def _asked(
 
 @patch
 def _sides(self:Run)->tuple[str, ...]:
-    "What is looked for: heads and tails, and relations if the model has learned to rank them."
+    "Sides to rank: tails and heads, and relations if the model has learned to rank them."
     tasks = self.what["tasks"].split("+") if self.kind == "language model" else []
     return ("tail", "head", "relation") if any(TASKS[t].ranks_relations for t in tasks) else ("tail", "head")
 
@@ -71,19 +71,19 @@ def _sides(self:Run)->tuple[str, ...]:
 def rank(
     self:Run,
     split:str="test", # "train", "dev" or "test"
-    sample:int|None=None, # rank so many random triples only
-    seed:int=0, # of the sample, and of the candidates
-    top_k:int=50, # candidates to save for each row
-    candidates:int|None=None, # only so many random entities compete, and those of the triples
-    score_with:str|None=None, # heads whose evidence is added up, e.g. "lp+rp"; None: s₁ of LP, as the paper
-    precision:str="auto", # of the encoder: as it was begun, or as `Run.scorer` reads; "fp32", "bf16", "fp16"
+    sample:int|None=None, # number of random triples to rank; all if None
+    seed:int=0, # of the sample and of the candidates
+    top_k:int=50, # number of candidates saved per row
+    candidates:int|None=None, # number of random entities that compete, with those of the triples; all if None
+    score_with:str|None=None, # heads whose evidence is summed, e.g. "lp+rp"; None: the default, as s₁ of LP
+    precision:str="auto", # "fp32", "bf16" or "fp16"; "auto": as the ranking began, else as `Run.scorer`
     progress:bool=True,
 )->Rankings:
-    """Rank a split and save rankings and metrics in the run's folder; goes on where an earlier call stopped.
+    """Rank a split and save rankings and metrics in the run's folder; resumes an interrupted ranking.
 
-    The query's own entity competes; `Rankings.own_last` is the other protocol.
+    The query's own entity competes; `Rankings.own_last` gives the other protocol.
 
-    Raises `DataError` if there is nothing to rank, `ValueError` for values that make no sense."""
+    Raises `DataError` if there is nothing to rank, `ValueError` for invalid values."""
     check_values(sample=sample, seed=seed, top_k=top_k, candidates=candidates, score_with=score_with)
     if score_with: score_with = "+".join(parse_tasks(score_with))
     triples, name, said = self._asked(split, sample, seed)
@@ -112,9 +112,9 @@ def rank(
 
 # %% ../nbs/13_use.ipynb #7a1198ff
 def _query(
-    kg:KnowledgeGraph, given:dict[str, str|None], # side → id or name; None is to be found
+    kg:KnowledgeGraph, given:dict[str, str|None], # side → id or name; None if not given
     texts:dict[str, str|None], # side → text of an entity that the graph does not have
-)->tuple[np.ndarray, str, list[str]]: # `[1, 3]`, its missing side, and texts of entities from `E` on
+)->tuple[np.ndarray, str, list[str]]: # `[1, 3]`, its missing side, and texts of entities from number `E` on
     "A query from ids, names and texts. Raises `DataError` unless exactly one place is missing."
     new = {side: text for side, text in texts.items() if text is not None}
     for side in new:
@@ -133,8 +133,8 @@ def _query(
 
 # %% ../nbs/13_use.ipynb #4c2c21ff
 @patch
-def _reading(self:Run, texts:list[str])->Scorer: # of entities from `E` on
-    "The scorer that completes. Raises `DataError` for texts that are empty, or that it cannot read."
+def _reading(self:Run, texts:list[str])->Scorer: # of the entities numbered from `E` on
+    "Scorer that includes new entities. Raises `DataError` for empty texts, or if the run reads no texts."
     if texts and self.kind != "language model":
         raise DataError(f"{self.folder} holds no language model; "
                         "only these read entities that the graph does not have")
@@ -143,10 +143,10 @@ def _reading(self:Run, texts:list[str])->Scorer: # of entities from `E` on
 # %% ../nbs/13_use.ipynb #971d2fca
 def _answers(
     kg:KnowledgeGraph, query:np.ndarray, side:str,
-    scores:Tensor, new:list[str], # `[1, n]`, of the graph's entities and of these, or of relations
+    scores:Tensor, new:list[str], # `[1, n]`, of the graph's entities and then `new`, or of relations
     k:int,
 )->tuple[pd.DataFrame, np.ndarray]: # indexed by place; `name`, `id`, `score`, `known`; and their triples
-    "The best candidates as a table."
+    "Table of the `k` best candidates, and the triples they complete."
     ids, names = kg.entities + [""]*len(new), kg.entity_names + new
     if side == "relation": ids, names = kg.relations, kg.relation_texts
     known = dict.fromkeys(kg.known(side).lookup(query)[1].tolist(), "known")
@@ -162,12 +162,12 @@ def _answers(
 @patch
 def complete(
     self:Run,
-    head:str|None=None, relation:str|None=None, tail:str|None=None, # ids or names; one place stays None
+    head:str|None=None, relation:str|None=None, tail:str|None=None, # ids or names; the missing one stays None
     k:int=10,
-    head_text:str|None=None, tail_text:str|None=None, # instead, of an entity that the graph does not have
-    also:list[str]=(), # texts of entities that compete with the graph's
+    head_text:str|None=None, tail_text:str|None=None, # texts instead of ids, for entities not in the graph
+    also:list[str]=(), # texts of additional candidate entities
 )->pd.DataFrame: # indexed by place; `name`, `id`, `score`, `known`: "known", "yours" or ""
-    """The best candidates for the missing place, with a `probability` each if the run has a classifier.
+    """The best candidates for the missing place, each with a `probability` if the run has a classifier.
 
     Raises `DataError` unless exactly one place is missing, or for texts that cannot be read,
     and `ValueError` for a k below 1."""

@@ -29,7 +29,7 @@ from .benchmarks import BENCHMARKS, PACKAGED, load_kg
 from .data import KnowledgeGraph
 from .model import MtlkgcModel, new_model
 from .rankings import ROW, Rankings
-from .run import Run, load_run, own_device
+from .run import Run, load_run, own_device, wait_for_device
 from .samplers import Schedule
 from .tasks import TASKS, parse_tasks
 from .text import TokenizedKG
@@ -38,9 +38,9 @@ from .use import complete
 
 # %% ../nbs/15_widgets.ipynb #5276050f
 def mix(
-    schedule:Schedule, some:int=8, # batches of each task to look at
+    schedule:Schedule, some:int=8, # sampled batches of each task
 )->pd.DataFrame: # a row for each task: `batches`, `sequences`, `tokens` (padding included) of the whole run
-    "What a training run will read; tokens are estimated from some of its batches."
+    "Batches, sequences and tokens of a training run; tokens are estimated from sampled batches."
     schedule.lay_out(0)
     step_of = {turn: step for step, turn in enumerate(schedule.order)}
     rows, rng = {}, np.random.default_rng(0)
@@ -57,19 +57,18 @@ def mix(
 
 # %% ../nbs/15_widgets.ipynb #139cf0ac
 def _train_step(model:MtlkgcModel, optimizer, batch:dict): # batch: of a `Schedule`
-    "Train one mini-batch, and wait until a GPU is done with it."
+    "Train on one mini-batch and wait until the GPU has finished."
     inputs = {k: v.to(model.device) for k, v in batch.items() if k != "task"}
     task, labels = TASKS[batch["task"]], inputs.pop("labels")
     task.loss(model(task.name, **inputs), labels, Hyperparameters.margin).backward()
     optimizer.step()
     optimizer.zero_grad()
-    if model.device.type == "cuda": torch.cuda.synchronize()
-    if model.device.type == "mps": torch.mps.synchronize()
+    wait_for_device()
 
 def training_speed(
-    model:MtlkgcModel, schedule:Schedule, steps:int=2, # to measure, after one that warms up
+    model:MtlkgcModel, schedule:Schedule, steps:int=2, # to time, after one warm-up step
 )->float: # tokens per second
-    "Train a model for a moment; throw it away afterwards."
+    "Speed of a few training steps, which change the model: discard it afterwards."
     model = model.to(own_device()).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6)
     seconds, tokens = [], []
@@ -84,7 +83,7 @@ def training_speed(
 # %% ../nbs/15_widgets.ipynb #9fca11b9
 @contextmanager
 def _quiet():
-    "Without Hugging Face's progress bars, which a notebook would draw above a widget."
+    "Disable Hugging Face's progress bars, which a notebook would draw above a widget."
     there = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()
     try: yield
@@ -92,18 +91,18 @@ def _quiet():
         if there: hf_logging.enable_progress_bar()
 
 def _png(fig:Figure)->bytes:
-    "A figure as a picture."
+    "Render a figure as PNG."
     out = io.BytesIO()
     fig.savefig(out, format="png", dpi=90)
     return out.getvalue()
 
 # %% ../nbs/15_widgets.ipynb #0cee3b88
 def _colors()->dict[str, tuple]: # task → RGB
-    "A colour for each task that is known now."
+    "Colour of each registered task."
     return dict(zip(TASKS, sns.color_palette("colorblind", len(TASKS))))
 
-def plot_mix(mixed:pd.DataFrame)->Figure: # of `mix`
-    "Mini-batches and tokens of each task."
+def plot_mix(mixed:pd.DataFrame)->Figure: # mixed: from `mix`
+    "Plot the number of mini-batches and tokens of each task."
     fig = Figure(figsize=(6, 1.1 + 0.3*len(mixed)), layout="constrained")
     for ax, column in zip(fig.subplots(1, 2, sharey=True), ("batches", "tokens")):
         style = dict(hue="task", palette=_colors(), legend=False)
@@ -115,12 +114,12 @@ def plot_mix(mixed:pd.DataFrame)->Figure: # of `mix`
 
 # %% ../nbs/15_widgets.ipynb #6935ffef
 class Stopped(Exception):
-    "Training was asked to stop; its folder can be continued."
+    "Raised when training stops on request; the run in its folder can be continued."
 
 class Watch(TrainerCallback):
-    "Show each log of a training run, and stop it at a checkpoint when asked to."
+    "Show the logs of a training run, and stop it at a checkpoint once `stop` is set."
     def __init__(
-        self, show, # called with the `TrainerState` after every step, whose `log_history` grows now and then
+        self, show, # called with the `TrainerState` after every step and log; logs extend its `log_history`
     ):
         self.show, self.stop = show, threading.Event()
 
@@ -136,11 +135,11 @@ class Watch(TrainerCallback):
 
 # %% ../nbs/15_widgets.ipynb #2538e24e
 def _plot_logged(df:pd.DataFrame, column:str, ax:Axes, **style):
-    "One curve, at the steps at which it was logged."
+    "Plot one column at the steps where it was logged."
     if column in df: sns.lineplot(df.dropna(subset=column), x="step", y=column, ax=ax, **style)
 
 def plot_curves(log:list[dict])->Figure: # `log_history` of a `TrainerState`
-    "Loss of each task, and MRR of the dev sample, by step; each as soon as it has been logged."
+    "Plot each task's loss and the dev sample's MRR by step; axes without logged values are hidden."
     fig = Figure(figsize=(7.5, 2.6), layout="constrained")
     loss, dev = fig.subplots(1, 2)
     df = pd.DataFrame(log or [{"step": 0}])
@@ -153,10 +152,10 @@ def plot_curves(log:list[dict])->Figure: # `log_history` of a `TrainerState`
     return fig
 
 # %% ../nbs/15_widgets.ipynb #1141615f
-_NO = {"own_last": "--own-competes"} # options of the command line that have a word of their own for no
+_NO = {"own_last": "--own-competes"} # hyperparameter → flag for False, where it is not `--no-…`
 
-def _option(name:str, value)->list[str]: # a hyperparameter
-    "An option of `mtlkgc train`."
+def _option(name:str, value)->list[str]: # name, value: of a hyperparameter
+    "Command-line arguments of `mtlkgc train` that set a hyperparameter."
     flag = "--" + name.replace("_", "-")
     if value is True: return [flag]
     if value is False: return [_NO.get(name, flag.replace("--", "--no-", 1))]
@@ -164,9 +163,9 @@ def _option(name:str, value)->list[str]: # a hyperparameter
 
 def scripts(
     what:dict, # `graph`, `subgraph`, `tasks`, `out`
-    changes:dict, # hyperparameters that are not the defaults
+    changes:dict, # hyperparameters that differ from the defaults
 )->tuple[str, str]: # Python, shell
-    "The same training, without a widget."
+    "Python code and a shell command for the same training without a widget."
     kg = repr(what["graph"]) + (f", {what['subgraph']}" if what["subgraph"] else "")
     more = "".join(f", {name}={value!r}" for name, value in changes.items())
     python = ("from mtlkgc import load_kg, train\n\n"
@@ -179,7 +178,7 @@ def scripts(
 
 # %% ../nbs/15_widgets.ipynb #1f1276c0
 def _fields(graph:str, out:str, hp:Hyperparameters)->dict[str, ipw.Widget]:
-    "What the form asks besides the tasks."
+    "Widgets of the form besides the tasks, by name."
     wide = {"description_width": "80px"}
     number = partial(ipw.BoundedIntText, min=1, max=10_000, style=wide)
     choice = partial(ipw.Combobox, continuous_update=False, style=wide)
@@ -196,15 +195,15 @@ def _fields(graph:str, out:str, hp:Hyperparameters)->dict[str, ipw.Widget]:
 
 # %% ../nbs/15_widgets.ipynb #3fa8d97e
 def _measure(what:dict, hp:Hyperparameters)->tuple[KnowledgeGraph, TokenizedKG, float]:
-    "The graph, its tokens, and how many of them can be trained in a second."
+    "The graph, its tokens, and the training speed in tokens per second."
     kg, task = load_kg(what["graph"], what["subgraph"] or None), next(iter(TASKS))
     with _quiet(): model, tokenizer = new_model(hp.encoder, kg.n_relations, task)
     prepare_model(model, hp)
     tkg = TokenizedKG(kg, tokenizer, hp.max_length)
     return kg, tkg, training_speed(model, Schedule(kg, tkg, (task,), hp.batch_size_of(task), hp.negatives))
 
-def _plan(kg:KnowledgeGraph, tkg:TokenizedKG, what:dict, hp:Hyperparameters)->pd.DataFrame: # of `mix`
-    "What a run will read."
+def _plan(kg:KnowledgeGraph, tkg:TokenizedKG, what:dict, hp:Hyperparameters)->pd.DataFrame: # as from `mix`
+    "Batches, sequences and tokens of a run with the given settings."
     tasks = parse_tasks(what["tasks"])
     negatives = {t: hp.negatives_of(t) for t in tasks}
     batch_size = {t: hp.batch_size_of(t) for t in tasks}
@@ -217,7 +216,7 @@ def _code(text:str)->str: return f"<pre style='{_CODE}'>{html.escape(text)}</pre
 def _alert(e:Exception)->str: return f"<b>{html.escape(str(e))}</b>"
 
 def _costs(mixed:pd.DataFrame, speed:float)->str: # of `mix`; tokens per second → HTML
-    "What a run costs, in a sentence."
+    "Steps, sequences and estimated time of a run."
     minutes = mixed.tokens.sum()/speed/60
     takes = f"{minutes/60:.1f} hours" if minutes > 90 else f"{minutes:.1f} minutes"
     steps, sequences = mixed.batches.sum(), mixed.sequences.sum()
@@ -226,15 +225,15 @@ def _costs(mixed:pd.DataFrame, speed:float)->str: # of `mix`; tokens per second 
 
 # %% ../nbs/15_widgets.ipynb #10bfcb10
 class TaskMixPicker:
-    "A form to choose a task mix, see what it means, and train it here. Show `form`; `run` is what it trains."
+    "A form to choose a task mix, see its cost and train it. Display `form`; `run` is the run that it trains."
     def __init__(
         self, graph:str="umls", tasks:str="lp+rp+rr", out:Path|str="runs/picked", # as for `mtlkgc train`
-        **changes, # hyperparameters that start with another value
+        **changes, # initial values of hyperparameters that differ from the defaults
     ):
         hp, ticked = hyperparameters(**changes), parse_tasks(tasks)
         picture = {"max_width": "100%", "align_self": "flex-start"}
         self.changes, self.measured = changes, {}
-        self.thread, self.run = None, None # while nothing was trained
+        self.thread, self.run = None, None # until training starts
         self.tasks = {t: ipw.Checkbox(t in ticked, description=TASKS[t].title, indent=False) for t in TASKS}
         self.fields = _fields(graph, str(out), hp)
         self.train = ipw.Button(description="Train", button_style="primary", icon="play")
@@ -254,12 +253,12 @@ class TaskMixPicker:
 # %% ../nbs/15_widgets.ipynb #0eea94df
 @patch
 def _inputs(self:TaskMixPicker)->list[ipw.Widget]:
-    "Whatever can be chosen."
+    "Input widgets: tasks and fields."
     return [*self.tasks.values(), *self.fields.values()]
 
 @patch
 def _lay_out(self:TaskMixPicker)->ipw.VBox:
-    "The choices on the left, what they mean on the right, how training goes below."
+    "Lay out the inputs on the left, plan and scripts on the right, training progress below."
     buttons = ipw.HBox([self.train, self.stop])
     left = ipw.VBox([*self._inputs(), buttons], layout={"min_width": "320px"})
     wide = {"flex": "1 1 340px", "min_width": "0"}
@@ -268,8 +267,8 @@ def _lay_out(self:TaskMixPicker)->ipw.VBox:
     return ipw.VBox([both, ipw.HBox([self.progress, self.status]), self.curves])
 
 @patch
-def chosen(self:TaskMixPicker)->tuple[dict, dict]: # as `scripts` takes them
-    "What the form says. Raises `ValueError` where it makes no sense."
+def chosen(self:TaskMixPicker)->tuple[dict, dict]: # `what` and `changes`, as for `scripts`
+    "Settings chosen in the form. Raises `ValueError` if they are invalid."
     value = {name: field.value for name, field in self.fields.items()}
     what = {name: value.pop(name) for name in ("graph", "subgraph", "out")}
     what["tasks"] = "+".join(t for t, box in self.tasks.items() if box.value)
@@ -281,7 +280,7 @@ def chosen(self:TaskMixPicker)->tuple[dict, dict]: # as `scripts` takes them
 # %% ../nbs/15_widgets.ipynb #a28da9f5
 @patch
 def _update(self:TaskMixPicker, change=None):
-    "Show what the form means."
+    "Show the plan and the scripts of the chosen settings, or an error."
     try:
         what, changes = self.chosen()
         hp = hyperparameters(**changes)
@@ -302,10 +301,10 @@ def _update(self:TaskMixPicker, change=None):
 # %% ../nbs/15_widgets.ipynb #3b8ac913
 @patch
 def _start(self:TaskMixPicker, button=None):
-    "Train in a thread what the form says, or continue it."
+    "Start or continue, in a thread, the training chosen in the form."
     what, changes = self.chosen()
     self.run, self.watch = Run(what["out"]), Watch(self._show)
-    self.drawn = 0, 0. # logs that have been drawn, and when
+    self.drawn = 0, 0. # number of logs drawn so far, and the time of drawing
     self.curves.layout.display, self.status.value = "none", "training …"
     for w in (*self._inputs(), self.train): w.disabled = True
     self.stop.disabled = False
@@ -314,7 +313,7 @@ def _start(self:TaskMixPicker, button=None):
 
 @patch
 def _work(self:TaskMixPicker, kg:KnowledgeGraph, what:dict, changes:dict):
-    "Train, then say how it ended."
+    "Train, then show the outcome as status."
     try:
         with _quiet():
             train(kg, what["tasks"], out=what["out"], progress=False, callbacks=[self.watch], **changes)
@@ -328,13 +327,13 @@ def _work(self:TaskMixPicker, kg:KnowledgeGraph, what:dict, changes:dict):
 # %% ../nbs/15_widgets.ipynb #9299f8ee
 @patch
 def _ask_to_stop(self:TaskMixPicker, button=None):
-    "Stop after the step in hand, at a checkpoint."
+    "Request a checkpoint and a stop after the current step."
     self.stop.disabled, self.status.value = True, "saving a checkpoint …"
     self.watch.stop.set()
 
 @patch
 def _show(self:TaskMixPicker, state):
-    "Draw the curves of a `TrainerState`, twice a second at most."
+    "Update progress and curves from a `TrainerState`, at most twice a second."
     n, when = self.drawn
     if time.monotonic() - when < 0.5 and state.global_step < state.max_steps: return
     self.progress.max, self.progress.value = state.max_steps, state.global_step
@@ -346,14 +345,14 @@ def _show(self:TaskMixPicker, state):
 
 # %% ../nbs/15_widgets.ipynb #269a0bf7
 def _related(a:str, b:str)->bool: # lower-case words
-    "Whether two words are equal or begin alike."
+    "Whether two words are equal (of three letters or more) or share a long enough prefix."
     if a == b: return len(a) > 2
     same = len(commonprefix([a, b]))
     begin_alike = same >= 5 or same == 4 == min(len(a), len(b))
     return begin_alike and max(len(a), len(b)) - same <= 4
 
 def highlight(
-    text:str, query:str, # words of which are looked for
+    text:str, query:str, # whose words are compared with those of `text`
 )->str: # HTML, everything from `text` and `query` escaped
     "Mark the words of a text that are related to a word of the query."
     wanted = re.findall(r"\w+", query.lower())
@@ -366,16 +365,16 @@ def highlight(
 def _unfolds(summary:str, text:str)->str: return f"<details><summary>{summary}</summary>{text}</details>"
 
 def _candidate(c:pd.Series, text:str, query:str)->str: # a row of `Rankings.candidates`, its text → HTML
-    "A candidate, with the words marked that the query has too."
+    "A candidate with words related to the query marked; the answer is bold, and its text unfolds."
     shown = highlight(c["name"], query)
     if c.answer: shown = f"<b>{shown} ✓</b>"
     return shown if text == c["name"] else _unfolds(shown, highlight(text, query))
 
 def _column(
     r:Rankings, row:pd.Series, k:int, texts:dict[str, str], # texts by id
-    query:str, # words to mark
+    query:str, # words related to its words are marked
 )->dict[float, str]: # place → HTML
-    "Candidates and scores of one run, as two cells each."
+    "Cells (name, score) of one run's best `k` candidates. Raises `ValueError` if it did not rank the row."
     same = r.rows[(r.rows[ROW] == row[ROW].values).all(axis=1)]
     if not len(same): raise ValueError(f"{r.name} did not rank this triple")
     out = {}
@@ -386,10 +385,10 @@ def _column(
 
 # %% ../nbs/15_widgets.ipynb #a4719fdb
 def ranking_html(
-    *rankings:Rankings, row:pd.Series, # of one of them; the others are asked for the same triple and side
-    k:int=10, # candidates
-)->str:
-    "The best candidates of one query, run beside run. Raises `ValueError` if a run did not rank it."
+    *rankings:Rankings, row:pd.Series, # of any of them; all are shown for its triple and side
+    k:int=10, # candidates to show
+)->str: # HTML
+    "The best candidates of one query, a column for each run. Raises `ValueError` if a run did not rank it."
     kg, side = rankings[0].kg, row.side
     name = {p: kg.names[p][row[p]] for p in ("head", "relation", "tail")}
     texts = dict(zip(kg.entities, kg.entity_texts))
@@ -413,14 +412,14 @@ _CHANGES = {"better": np.greater, "worse": np.less, "equal": np.equal} # how a g
 
 def find_rows(
     *rankings:Rankings,
-    text:str="", # in any of the three names
+    text:str="", # substring of any of the three names, case ignored
     relation:str|None=None, # id
-    side:str|None=None, # what was looked for: "head", "relation" or "tail"
+    side:str|None=None, # predicted side: "head", "relation" or "tail"
     change:str="any", # from the first run to the last: "any", "better", "worse" or "equal"
 )->pd.DataFrame: # `side`, `head`, `relation`, `tail` (ids), realistic ranks of each run, `gain` in 1/rank
-    """Rows that all of some runs have ranked, largest change first.
+    """Rows ranked by all given runs, largest change first.
 
-    Raises `ValueError` for runs of different graphs, or of one name."""
+    Raises `ValueError` for runs of different graphs, or with equal names."""
     if len({r.header["kg"] for r in rankings}) > 1:
         raise ValueError("these runs ranked different graphs; choose runs of one graph")
     if len({r.name for r in rankings}) < len(rankings): raise ValueError("give runs of different names")
@@ -437,7 +436,7 @@ def find_rows(
 
 # %% ../nbs/15_widgets.ipynb #5b0e7d21
 def _label(*rankings:Rankings, row:pd.Series)->str: # row: of `find_rows`
-    "Its rank under each run, and the triple."
+    "One line for a row: its rank under each run, and the triple."
     ranks = " → ".join(f"{row[r.name]:g}" for r in rankings)
     names = {place: name[row[place]] for place, name in rankings[0].kg.names.items()}
     names[row.side] = f"? = {names[row.side]}"
@@ -445,9 +444,9 @@ def _label(*rankings:Rankings, row:pd.Series)->str: # row: of `find_rows`
 
 # %% ../nbs/15_widgets.ipynb #2f7075d6
 class RankingExplorer:
-    "Look at the saved rankings of the runs in a folder. Show `form`."
+    "A form to explore the saved rankings of the runs in a folder. Display `form`."
     def __init__(
-        self, folder:Path|str="runs", # of run folders
+        self, folder:Path|str="runs", # that contains run folders
         split:str="test", # as in `rankings/<split>`
         k:int=10, # candidates to show
     ):
@@ -471,8 +470,8 @@ class RankingExplorer:
 
 # %% ../nbs/15_widgets.ipynb #a2f70910
 @patch
-def _make(self:RankingExplorer, names:list[str]): # of runs
-    "What the form is made of."
+def _make(self:RankingExplorer, names:list[str]): # names: of runs
+    "Create the widgets of the form."
     style, full = {"description_width": "70px"}, {"width": "99%"}
     line, choice = partial(ipw.Text, style=style), partial(ipw.Dropdown, style=style)
     some = dict(options=names, value=names[:1], rows=min(6, len(names)))
@@ -490,7 +489,7 @@ def _make(self:RankingExplorer, names:list[str]): # of runs
 
 @patch
 def _lay_out(self:RankingExplorer)->ipw.VBox:
-    "Runs and filters, the triples that they leave, the ranking of one, and a triple to complete."
+    "Lay out runs, filters, matching triples, the ranking of one triple, and a triple to complete."
     row = partial(ipw.HBox, layout={"flex_flow": "row wrap"})
     filters = row([self.text, self.relation, self.side, self.change])
     title = ipw.HTML("<b>Complete a triple</b> with the first of these runs")
@@ -500,7 +499,7 @@ def _lay_out(self:RankingExplorer)->ipw.VBox:
 # %% ../nbs/15_widgets.ipynb #ae8b8aa5
 @patch
 def rankings(self:RankingExplorer)->list[Rankings]:
-    "Those of the chosen runs. Raises `ValueError` if none is chosen."
+    "Saved rankings of the chosen runs. Raises `ValueError` if none is chosen."
     if not self.runs.value: raise ValueError("choose a run")
     for name in self.runs.value:
         if name in self.loaded: continue
@@ -509,21 +508,21 @@ def rankings(self:RankingExplorer)->list[Rankings]:
 
 @patch
 def _offer_relations(self:RankingExplorer, kg:KnowledgeGraph):
-    "Those of a graph; the choice is kept if they are the same."
+    "Offer the relations of a graph; the choice is kept if they are unchanged."
     options = [("any", "any"), *sorted(zip(kg.relation_texts, kg.relations))]
-    if [*self.relation.options] != options: self.relation.options = options # and the first is chosen
+    if [*self.relation.options] != options: self.relation.options = options # selects the first
 
 # %% ../nbs/15_widgets.ipynb #dad108a6
 @patch
 def _find(self:RankingExplorer)->pd.DataFrame:
-    "The rows that the form asks for."
+    "Rows that match the filters of the form."
     asked = {"relation": self.relation.value, "side": self.side.value}
     some = {name: value for name, value in asked.items() if value != "any"}
     return find_rows(*self.rankings(), text=self.text.value, change=self.change.value, **some)
 
 @patch
-def _update(self:RankingExplorer, change=None): # change: of a widget; None at first
-    "List the triples that the form asks for, two hundred at most."
+def _update(self:RankingExplorer, change=None): # change: of a widget; None on the first call
+    "List the rankings that match the filters of the form, at most 200."
     try:
         chosen = self.rankings()
         if change is None or change["owner"] is self.runs: self._offer_relations(chosen[0].kg)
@@ -542,14 +541,14 @@ def _update(self:RankingExplorer, change=None): # change: of a widget; None at f
 # %% ../nbs/15_widgets.ipynb #8f233eca
 @patch
 def _show(self:RankingExplorer, change=None):
-    "Show the chosen triple."
+    "Show the best candidates for the selected triple."
     i = self.triples.value
     shown = "" if i is None else ranking_html(*self.rankings(), row=self.found.loc[i], k=self.k)
     self.table.value = shown
 
 @patch
 def _complete(self:RankingExplorer, button=None):
-    "Complete the triple that was typed."
+    "Complete the triple typed in the form, with the first of the chosen runs."
     self.answer.value = "reading all candidates …"
     given = {place: w.value.strip() or None for place, w in self.given.items()}
     try:
