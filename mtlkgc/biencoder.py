@@ -25,7 +25,7 @@ from .text import TokenizedKG
 
 # %% ../nbs/06a_biencoder.ipynb #4854fba9
 class BiEncoder(Scorer):
-    "A scorer that compares a query's vector with each entity's, with the model's current weights."
+    "A scorer that compares a query's vector with each entity's. If the model changes, make a new one."
     def __init__(
         self, model:MtlkgcModel, tkg:TokenizedKG,
         precision:str="fp32", # of the encoder: a key of `PRECISIONS` or "auto"; vectors and scores are fp32
@@ -74,8 +74,11 @@ def _read_entities(self:BiEncoder)->Tensor: # `[T, H]`
                 return f.get_tensor("entities").to(self.device)
     vectors = self.read(self.cross.texts[:, None])
     tmp = self.keep.with_name(f"{self.keep.name}.{os.getpid()}.tmp")
-    save_file({"entities": vectors.cpu()}, tmp, {"made_from": made_from})
-    os.replace(tmp, self.keep)
+    with suppress(OSError, SafetensorError): # the disk may be full or read-only; they are only a cache
+        try:
+            save_file({"entities": vectors.cpu()}, tmp, {"made_from": made_from})
+            os.replace(tmp, self.keep)
+        finally: tmp.unlink(missing_ok=True)
     return vectors
 
 # %% ../nbs/06a_biencoder.ipynb #532a5ae4

@@ -18,7 +18,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from .data import ANSWER
 from .model import PRECISIONS, MtlkgcModel, resolve_precision
-from .tasks import TASKS, parse_tasks, scoring_task
+from .tasks import TASKS, Task, parse_tasks, scoring_task
 from .text import TokenizedKG
 
 # %% ../nbs/06_scoring.ipynb #4a591249
@@ -48,7 +48,7 @@ def _weights(*modules:nn.Module, to:torch.dtype)->list[Tensor]: # weight and bia
     return [weight.to(to), bias.to(to)]
 
 class BertReader:
-    "An encoder that returns C of unpadded sequences, with a BERT's current weights, and skips unused work."
+    "An encoder with a BERT's weights that returns C of unpadded sequences and skips unused work."
     def __init__(
         self, encoder, # `BertModel` or one of its relatives
         dtype:torch.dtype=torch.float32,
@@ -143,7 +143,7 @@ def _distinct_texts(
 
 # %% ../nbs/06_scoring.ipynb #3ce55fc1
 class CrossEncoder(Scorer):
-    "A scorer that reads each candidate together with the query, with the model's current weights."
+    "A scorer that reads each candidate together with the query. If the model changes, make a new one."
     def __init__(
         self, model:MtlkgcModel, tkg:TokenizedKG,
         token_budget:int|None=None, # maximum tokens in a batch; chosen for the device if None
@@ -209,9 +209,14 @@ def read_all(
 @patch
 def logits(self:CrossEncoder, parts:Tensor, task:str)->Tensor: # `[n, P]` → `[n, outputs of the task]` fp32
     "Logits of a task for any number of sequences."
-    weight = self.model.heads[task].weight.float()
-    def read(**x): return F.linear(self.read(**x), weight)
-    return self.read_all(parts, self.tkg.part_lengths(parts), read, len(weight))
+    head, task = self.model.heads[task], TASKS[task]
+    own_pool = type(task).pool is not Task.pool and not self.model.config.pooled # not C
+    if own_pool and not hasattr(self, "hidden"): self.hidden = reader(self.model, self.precision, whole=True)
+    def read(**x):
+        if not own_pool: return head(self.read(**x))
+        return head(task.pool(self.hidden(**x), torch.ones_like(x["input_ids"])).float())
+    outputs = task.n_outputs(self.model.config.n_relations)
+    return self.read_all(parts, self.tkg.part_lengths(parts), read, outputs)
 
 # %% ../nbs/06_scoring.ipynb #95d555b7
 @patch

@@ -77,7 +77,9 @@ def batch(
 TASKS = {} # name → the task
 
 def register(cls):
-    "Class decorator: add an instance of the task to `TASKS`."
+    "Class decorator: add an instance of the task to `TASKS`. Raises `ValueError` for a name no mix can have."
+    if cls.name != cls.name.strip().lower() or "+" in cls.name:
+        raise ValueError(f"a task's name is in small letters and has no +, unlike {cls.name!r}")
     TASKS[cls.name] = cls()
     return cls
 

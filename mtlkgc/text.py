@@ -6,14 +6,14 @@
 __all__ = ['find_encoder', 'pair_template', 'truncate', 'TokenizedKG']
 
 # %% ../nbs/02_text.ipynb #5a7d4e40
-import copy, hashlib
+import copy, hashlib, re
 from importlib.util import find_spec
 from pathlib import Path
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
-from .data import DataError, KnowledgeGraph, check_values
+from .data import DataError, KnowledgeGraph, check_values, printable
 
 # %% ../nbs/02_text.ipynb #2030c6d6
 _HUB_NAMES = {"bert-base": "bert-base-uncased", "minilm": "sentence-transformers/all-MiniLM-L6-v2"}
@@ -75,6 +75,8 @@ def truncate(
 # %% ../nbs/02_text.ipynb #3d8b52aa
 def _token_ids(tokenizer, texts:list[str], most:int)->list[list[int]]:
     "Token ids of each text, 1 to `most` of them; names of special tokens in a text are ordinary words."
+    for text in texts:
+        if re.search("[\ud800-\udfff]", text): raise DataError(f"not UTF-8 text: {printable(text[:60])}")
     fast = tokenizer.backend_tokenizer
     fast.encode_special_tokens = True # "[SEP]" in a text is three words
     fast.no_padding()

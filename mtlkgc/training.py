@@ -17,12 +17,12 @@ import pandas as pd
 import torch, transformers
 from fastcore.basics import patch
 from torch import Tensor
-from torch.utils.data import DataLoader
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, SchedulerType
+from torch.utils.data import DataLoader, Subset
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, SchedulerType, get_scheduler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 from .biencoder import scorer_of
 from .data import DataError, KnowledgeGraph, check_values
-from .hard_negatives import find_retriever, hard_negatives
+from .hard_negatives import MINED, find_retriever, hard_negatives
 from .model import MtlkgcModel, new_model, read_config, read_tokenizer, resolve_precision
 from .rankings import DevSample
 from .run import Run, locked, open_run, own_device, processes_together, reading, run_config
@@ -85,6 +85,8 @@ def _check_values(hp:Hyperparameters):
         raise ValueError("negatives_from and hard belong together: where negatives come from, how many")
     if hp.hard and hp.hard > hp.negatives:
         raise ValueError(f"hard must be at most negatives, {hp.negatives}, not {hp.hard}")
+    if hp.hard and hp.hard > MINED:
+        raise ValueError(f"hard must be at most {MINED}, the number that is mined, not {hp.hard}")
 
 def hyperparameters(preset:str="cpu", **changes)->Hyperparameters:
     "A preset with changes. Raises `ValueError` for unknown names and invalid values."
@@ -92,7 +94,9 @@ def hyperparameters(preset:str="cpu", **changes)->Hyperparameters:
     names = [f.name for f in fields(Hyperparameters)]
     for unknown in sorted(changes.keys() - set(names)):
         raise ValueError(suggest(unknown, names, "hyperparameter"))
-    changes = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in changes.items()} # runs
+    for k, v in changes.items():
+        if isinstance(v, os.PathLike): changes[k] = os.fspath(v) # a run
+        if isinstance(v, np.generic): changes[k] = v.item()
     hp = Hyperparameters(**{**PRESETS[preset], **changes})
     _check_values(hp)
     return hp
@@ -120,7 +124,9 @@ class MultiTaskTrainer(Trainer):
     def get_train_dataloader(self):
         on_gpu = self.args.device.type == "cuda"
         workers = dict(num_workers=4, prefetch_factor=8, persistent_workers=True) if on_gpu else {}
-        return DataLoader(self.schedule, batch_size=1, collate_fn=_only, pin_memory=on_gpu, **workers)
+        steps = range(min(len(self.schedule), self.args.max_steps)) # a run resumed after the last must end
+        return DataLoader(Subset(self.schedule, steps), batch_size=1, collate_fn=_only,
+                          pin_memory=on_gpu, **workers)
 
 # %% ../nbs/10_training.ipynb #0eb7b77e
 @patch
@@ -239,7 +245,9 @@ def training_arguments(
     select:bool, # keep the best state, not the last
     **more, # further `TrainingArguments`, which override the others
 )->TrainingArguments:
-    "Arguments of the `Trainer` for a run; on a GPU, mixed precision if `hp.precision` is bf16 or fp16."
+    """Arguments of the `Trainer` for a run; on a GPU, mixed precision if `hp.precision` is bf16 or fp16.
+
+    Raises `ValueError` for a schedule that needs further arguments, and for accumulated gradients."""
     every = -(-steps//(hp.evaluations or 1))
     optimizer = dict(learning_rate=hp.lr, lr_scheduler_type=hp.schedule, warmup_steps=int(hp.warmup*steps),
                      weight_decay=hp.weight_decay, max_grad_norm=hp.clip) # clip 0 is no limit
@@ -254,7 +262,15 @@ def training_arguments(
     mine = dict(output_dir=str(run.checkpoint_folder), max_steps=steps, seed=hp.seed,
                 per_device_train_batch_size=1, remove_unused_columns=False,
                 logging_steps=max(1, min(50, steps//20)), report_to="none")
-    return TrainingArguments(**{**optimizer, **saving, **machine, **mine, **more})
+    if hp.schedule in ("reduce_lr_on_plateau", "greedy"): # these watch the MRR on dev
+        optimizer["lr_scheduler_kwargs"] = {"mode": "max"}
+    args = TrainingArguments(**{**optimizer, **saving, **machine, **mine, **more})
+    if args.gradient_accumulation_steps != 1:
+        raise ValueError("a step is one mini-batch; instead of gradient_accumulation_steps, raise batch_size")
+    nothing = torch.optim.SGD([torch.zeros(1, requires_grad=True)])
+    try: get_scheduler(hp.schedule, nothing, args.warmup_steps, steps, args.lr_scheduler_kwargs)
+    except (TypeError, ValueError) as e: raise ValueError(f"schedule {hp.schedule!r} needs more: {e}") from e
+    return args
 
 # %% ../nbs/10_training.ipynb #c2e16c23
 class _StopWhenAsked(TrainerCallback):
@@ -293,6 +309,7 @@ def saves_when_interrupted(trainer:Trainer):
 def check_reads(model:MtlkgcModel, tkg:TokenizedKG, encoder:str):
     "Raise `ValueError` unless what the heads read depends on head, relation and tail of a triple."
     triple = torch.from_numpy(tkg.kg.train[:1]).to(model.device)
+    def tokens(triple): return tkg.assemble(tkg.triple_parts(triple))["input_ids"]
     def read(triple):
         with torch.no_grad(): return model.encode(**tkg.assemble(tkg.triple_parts(triple)))
     texts = {"head": tkg.kg.entity_texts, "relation": tkg.kg.relation_texts, "tail": tkg.kg.entity_texts}
@@ -301,7 +318,9 @@ def check_reads(model:MtlkgcModel, tkg:TokenizedKG, encoder:str):
         other = triple.clone()
         others = [i for i, name in enumerate(names) if name != names[triple[0, column]]]
         if not others: continue
-        other[0, column] = others[-1]
+        for i in reversed(others): # until the tokens differ: "Zebra" may be read as "zebra"
+            other[0, column] = i
+            if not torch.equal(tokens(triple), tokens(other)): break
         if torch.equal(read(triple), read(other)):
             raise ValueError(f"what the encoder {encoder!r} reads does not depend on a triple's {place}: "
                              "it may read from left to right, as decoders do, or know none of the words")
@@ -335,11 +354,18 @@ def prepare_training(
     set_seed(hp.seed)
     model, tokenizer = new_model(hp.encoder, kg.n_relations, tasks, hp.pooled)
     places = getattr(model.encoder.config, "max_position_embeddings", None)
+    table = getattr(getattr(model.encoder, "embeddings", None), "position_embeddings", None)
+    unused = getattr(table, "padding_idx", None) # RoBERTa's first position is the one behind it
+    if places and unused is not None: places -= unused + 1
     if places and hp.max_length > places:
         raise ValueError(f"max_length={hp.max_length} is more than "
                          f"the {places} tokens that {hp.encoder} can read")
-    tkg = TokenizedKG(kg, tokenizer, hp.max_length)
-    check_reads(model, tkg, hp.encoder) # in fp32, which does not round a small difference away
+    try:
+        tkg = TokenizedKG(kg, tokenizer, hp.max_length)
+        check_reads(model, tkg, hp.encoder) # in fp32, which does not round a small difference away
+    except (AttributeError, TypeError, RuntimeError) as e:
+        raise ValueError(f"the encoder {hp.encoder!r} cannot read triples ({e}); it needs a fast tokenizer "
+                         "with padding, and must read text alone") from e
     prepare_model(model, hp)
     return model, tokenizer, make_schedule(kg, tkg, tasks, hp, share)
 
@@ -417,8 +443,13 @@ def train(
 
     Raises `DataError` if `out` holds something else, `ValueError` for invalid arguments."""
     check_values(max_steps=max_steps)
+    max_steps = max_steps and int(max_steps) # numpy's integers are no JSON
     hp = hyperparameters(preset, **({} if encoder is None else {"encoder": encoder}), **changes)
     hp.precision = resolve_precision(hp.precision, own_device())
+    needs = any(TASKS[t].needs_negatives for t in parse_tasks(tasks))
+    if not needs and (hp.own_negative or hp.hard):
+        raise ValueError("own_negative, negatives_from and hard are for tasks with negatives; "
+                         f"{tasks} has none")
     state = processes_together()
     what = {"tasks": "+".join(parse_tasks(tasks)), **asdict(hp)}
     if max_steps: what["max_steps"] = max_steps
@@ -449,7 +480,12 @@ def train(
 _ANEW = "put it back from a copy of the run, or train it again in another folder"
 
 def load_scorer(run:Run)->Scorer:
-    "Load the language model of a run as a scorer, on a GPU if there is one."
+    """Load the language model of a run as a scorer, on a GPU if there is one.
+
+    Raises `DataError` if one of its tasks is not registered."""
+    for unknown in sorted({*run.what["tasks"].split("+")} - TASKS.keys()):
+        raise DataError(f"{run.folder} was trained with a task {unknown!r} that is not registered here; "
+                        "import the module that registers it first")
     model, loaded = MtlkgcModel.from_pretrained(
         run.model_folder, config=read_config(run.model_folder), dtype=torch.float32, use_safetensors=True,
         output_loading_info=True)
