@@ -111,7 +111,8 @@ def fit_classifier(
     c.thresholds["all"] = best_threshold(p, labels)
     for r in np.unique(relations):
         its = relations == r
-        if labels[its].sum() >= least: c.thresholds[str(r)] = best_threshold(p[its], labels[its])
+        if labels[its].sum() >= least and r != "all": # a relation of this name has the threshold of all
+            c.thresholds[str(r)] = best_threshold(p[its], labels[its])
     return c
 
 # %% ../nbs/12a_classify.ipynb #97bbe3a0
@@ -133,11 +134,15 @@ def fitting_triples(kg:KnowledgeGraph)->np.ndarray: # `[n, 3]`
     return dev
 
 @patch
-def _fit_classifier(self:Run, file:Path, config:str, most:int=1000):
+def _fit_classifier(
+    self:Run, file:Path, config:str, most:int=1000,
+    truth:KnowledgeGraph|None=None, # whose triples are not used as false ones; the run's graph if None
+):
     "Fit a classifier on dev and save it."
     kg, false = self.kg, self.kg.false.get("dev")
     dev = sample_triples(fitting_triples(kg), most, np.random.default_rng(0))
-    if false is None: on, false = "dev's fitting half, and as many corrupted ones", corrupted(kg, dev)
+    if false is None:
+        on, false = "dev's fitting half, and as many corrupted ones", corrupted(truth or kg, dev)
     else: on, false = "dev, and labelled false ones", sample_triples(false, most, np.random.default_rng(0))
     triples, labels = labelled(dev, false)
     scores = triple_scores(self.scorer, kg, triples)
@@ -197,8 +202,8 @@ def judge(
     "Metrics of a classifier, over all triples and per relation."
     by_relation = {r: _judged(rows) for r, rows in table.groupby("relation")}
     frequent = sorted(by_relation, key=lambda r: -by_relation[r]["true"] - by_relation[r]["false"])
-    return pd.DataFrame({"all": _judged(table), **{r: by_relation[r] for r in frequent}}).T.astype(
-        {"true": int, "false": int})
+    rows = [_judged(table), *(by_relation[r] for r in frequent)]
+    return pd.DataFrame(rows, ["all", *frequent]).astype({"true": int, "false": int})
 
 # %% ../nbs/12a_classify.ipynb #e20b7bb7
 def reliability(
@@ -268,14 +273,19 @@ def classify_file(
     out = Path(out)
     if out.exists(): raise DataError(f"{out} is there already; choose another name, or delete it")
     triples, labels = read_triples(path, self.kg)
-    asked = hashlib.sha256(config_hash(self.config).encode() + triples.tobytes()).hexdigest()
-    part = out.with_name(f"{out.name}.{asked[:8]}.part")
-    done = max(0, _lines_done(part) - 1) # without the header
-    with tqdm(total=len(triples), initial=done, unit=" triples", disable=not progress) as bar:
-        for first in range(done, len(triples), block):
-            rows = slice(first, first + block)
-            self._append(part, triples[rows], None if labels is None else labels[rows], header=not first)
-            bar.update(len(triples[rows]))
-    put_in_place(part, out)
+    asked = config_hash(self.config).encode() + triples.tobytes()
+    if labels is not None: asked += labels.tobytes()
+    part = out.with_name(f"{out.name}.{hashlib.sha256(asked).hexdigest()[:8]}.part")
+    with locked(out.with_name(f"{out.name}.lock")):
+        if out.exists(): raise DataError(f"{out} is there already; choose another name, or delete it")
+        lines = _lines_done(part)
+        done = max(0, lines - 1) # without the header
+        with tqdm(total=len(triples), initial=done, unit=" triples", disable=not progress) as bar:
+            for first in range(done, len(triples), block):
+                rows = slice(first, first + block)
+                some = None if labels is None else labels[rows]
+                self._append(part, triples[rows], some, header=not lines and not first)
+                bar.update(len(triples[rows]))
+        put_in_place(part, out)
     text = dict.fromkeys(["head", "relation", "tail"], str)
     return pd.read_csv(out, sep="\t", dtype=text, keep_default_na=False)

@@ -197,8 +197,11 @@ def margins(
         some = triples[rows]
         _, first, query = np.unique(some[:, GIVEN[side]], axis=0, return_index=True, return_inverse=True)
         at, z = team.read(some[first], side)
-        if at is not None: at = at[query.ravel()]
-        parts.append(_packed(_margin(z[:, query.ravel()], at, *_hidden(kg, some, side, own_last))))
+        n = max(1, 2**22//z.shape[2]) # in slices, since a query may have thousands of answers
+        for some_rows in (slice(i, i + n) for i in range(0, len(rows), n)):
+            of = query.ravel()[some_rows]
+            hidden = _hidden(kg, some[some_rows], side, own_last)
+            parts.append(_packed(_margin(z[:, of], None if at is None else at[of], *hidden)))
         numbers.append(rows + (side == "head")*len(triples))
     together = [torch.cat([getattr(p, name) for p in parts], -1) for name in ("of", "times", "counts")]
     return Margins(*together)[np.argsort(np.concatenate(numbers))]
@@ -421,6 +424,9 @@ def combine(
     how = {"members": members, **({"shortlist": shortlist} if shortlist else {})}
     what = {**how, "dev_triples": dev_triples, "own_last": own_last, "seed": seed}
     dev = sample_triples(halves_of_dev(kg)["fit"], dev_triples, np.random.default_rng([seed, 2]))
+    if all(len(np.unique(dev[:, GIVEN[side]], axis=0)) < 2 for side in ("tail", "head")):
+        raise DataError("weights are fitted and judged on different queries, but these "
+                        f"{len(dev)} dev triples have only one on each side; take more")
     scorers = [r.scored_with(m["score_with"]) for r, m in zip(runs, members)]
     for r, reader in zip(runs[1:], scorers[1:] if shortlist else []):
         if not hasattr(reader, "read_with"):
@@ -436,16 +442,22 @@ def combine(
     return run
 
 # %% ../nbs/12_ensemble.ipynb #db0954ed
-def _member_scorer(ensemble:Run, run:str, config:str, score_with:str|None=None)->Scorer:
+def _member_scorer(
+    ensemble:Run, precision:str, run:str, config:str, score_with:str|None=None,
+)->Scorer:
     "Load a member by its path relative to the ensemble; check its configuration hash and select its heads."
     member = load_run(os.path.normpath(ensemble/run))
     if config_hash(member.config) != config:
         raise DataError(f"{member.folder} is not the run that {ensemble.folder} was fitted with")
-    return member.scored_with(score_with)
+    if member.what["fingerprint"] == ensemble.what["fingerprint"]: member.kg = ensemble.kg # as it is loaded
+    reads = member.kind in ("language model", "ensemble")
+    return member.scored_with(score_with, precision if reads else "auto")
 
-def load_scorer(run:Run)->Scorer:
+def load_scorer(
+    run:Run, precision:str="auto", # of members that are language models
+)->Scorer:
     "Load a saved ensemble as a scorer. Raises `DataError` if a member is missing or is another run now."
     said = json.loads((run.model_folder/"config.json").read_text())
-    scorers = [_member_scorer(run, **m) for m in said["members"]]
+    scorers = [_member_scorer(run, precision, **m) for m in said["members"]]
     own_last = run.what.get("own_last", True)
     return team(scorers, run.kg, said.get("shortlist"), said["weights"], said["by"], own_last)

@@ -196,8 +196,9 @@ def bootstrap(
     table = np.column_stack([pairs.sum(), pairs.size()])
     values, counts = np.unique(table, axis=0, return_counts=True) # [V, runs + 1]: sums, number of triples
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(table), counts/len(table), size=n) # [n, V]
-    *totals, triples = (drawn @ values).T
+    sizes = [len(x) for x in np.array_split(np.arange(n), -(-n*len(counts)//2**24))] # to limit memory
+    drawn = (rng.multinomial(len(table), counts/len(table), size=k) for k in sizes) # [k, V] each
+    *totals, triples = np.concatenate([x @ values for x in drawn]).T
     share_a, share_b = (rng.multinomial(k, [1/k]*k, size=n).T/k for k in (len(a), len(b))) # [seeds, n]
     found = (np.concatenate([-share_a, share_b])*totals).sum(0)/triples
     low, high = np.quantile(found, [0.025, 0.975])

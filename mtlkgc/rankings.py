@@ -570,6 +570,8 @@ def compare(
     "Compare two runs by triple, largest gain first. Raises `DataError` unless they ranked the same triples."
     if a.header["kg"] != b.header["kg"] and not a.kg.same_triples(b.kg):
         raise DataError(f"{a.name} and {b.name} were ranked on different graphs")
+    if a.header.get("candidates") != b.header.get("candidates"):
+        raise DataError(f"{a.name} and {b.name} were ranked among different candidates; rank both alike")
     ranks = [r.entity_rows.set_index(ROW).rank_realistic for r in (a, b)]
     if not ranks[0].index.equals(ranks[1].index):
         raise DataError(f"{a.name} and {b.name} ranked different triples; rank the same sample with both")

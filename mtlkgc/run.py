@@ -309,6 +309,8 @@ def scored_with(
 ): # a `Scorer`
     "The model as a scorer with given heads and precision. Raises `DataError` if it is no language model."
     if heads is None and (precision == "auto" or precision == self.scorer.precision): return self.scorer
+    if self.kind == "ensemble" and heads is None:
+        return importlib.import_module(f"mtlkgc.{KINDS[self.kind]}").load_scorer(self, precision)
     if self.kind != "language model":
         raise DataError(f"{self.folder} holds no language model; "
                         "only these have heads and a precision to choose")

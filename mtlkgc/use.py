@@ -41,6 +41,7 @@ def save_metrics(rankings:Rankings, split:str): # split: name of a ranking
     "Write a run's `metrics/<split>.json`: the protocol, metrics under it, and those with own entity last."
     left_out = ("asked", "top_k", "block", "n_blocks", "choices")
     protocol = {k: v for k, v in rankings.header.items() if k not in left_out}
+    protocol["own_entity"] = rankings.own_entity
     found = {"protocol": protocol, **rankings.metrics().to_dict("index")}
     if rankings.own_entity == "competes":
         found["both, own entity last"] = rankings.own_last().metrics().loc["both"].to_dict()
