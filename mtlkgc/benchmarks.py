@@ -178,6 +178,7 @@ def _by_name(name:str|Path)->KnowledgeGraph:
     is_file = path.suffix.lower() in ENDINGS
     if is_file and path.is_file(): return read_file(path)
     if is_file: raise DataError(f"there is no file {name}")
+    if path.is_file(): raise DataError(f"{name} is no folder, nor a file {' or '.join(ENDINGS)}")
     if os.sep in str(name) or str(name).startswith("."): raise DataError(f"there is no folder {name}")
     return read_pykeen(str(name))
 

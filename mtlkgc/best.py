@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from .bench import matmul_rate, reading_work
-from .data import DataError, KnowledgeGraph, count_queries
+from .data import DataError, KnowledgeGraph, count_queries, halves_of_dev
 from .ensemble import DEV_TRIPLES, combine
 from .graph_models import settings, train_graph_model
 from .model import resolve_precision
@@ -60,10 +60,17 @@ def nbfnet_work(
     return counted.get_total_flops()*n, seconds*n/steps
 
 # %% ../nbs/16a_best.ipynb #9e1b0a22
+def _check_splits(kg:KnowledgeGraph):
+    "Raise `DataError` if a graph has no dev triples to fit weights on, or no test triples."
+    if not len(halves_of_dev(kg)["fit"]):
+        raise DataError(f"{kg.name} has too few dev triples to fit weights on")
+    if not len(kg.test): raise DataError(f"{kg.name} has no test triples to rank")
+
 def effort(
     kg:KnowledgeGraph, encoder:str="minilm", shortlist:int=20,
 )->pd.DataFrame: # one row per step: `million tokens`, `PFLOP`, `minutes`
     "Tokens, operations and approximate minutes of each step of `best` on this machine."
+    _check_splits(kg)
     device = torch.device(own_device())
     precision = resolve_precision("auto", device)
     model, _, schedule = prepare_training(kg, "ls", hyperparameters(encoder=encoder))
@@ -90,9 +97,10 @@ def effort(
     return table.assign(minutes=table.PFLOP*1e15/of_step/60)
 
 # %% ../nbs/16a_best.ipynb #9e1b0a14
-def _differs(run:Run, kg:KnowledgeGraph, how:dict)->list[str]:
+def _differs(run:Run, kg:KnowledgeGraph, how:dict, kind:str)->list[str]:
     "Settings in which a finished step differs; of paths, the last part is compared, since folders may move."
     def last(x): return Path(os.fspath(x) if isinstance(x, os.PathLike) else str(x)).name
+    if run.kind != kind: return ["kind of model"]
     other = [k for k, v in how.items() if k in run.what and last(run.what[k]) != last(v)]
     members = [last(m["run"]) for m in run.what.get("members", [])]
     if "runs" in how and members != [last(r) for r in how["runs"]]: other.append("members")
@@ -108,10 +116,13 @@ def best(
     """Train the models of the recipe, combine them and rank test; continues where an earlier call stopped.
 
     Raises `DataError` if `out` holds runs of other graphs or settings."""
+    _check_splits(kg)
     out = Path(out)
+    kinds = {train: "language model", train_graph_model: "graph model", train_nbfnet: "nbfnet",
+             combine: "ensemble"}
     def do(step, what, make, *args, **how):
         done = Run(out/step).is_finished
-        if done and (differ := _differs(Run(out/step), kg, how)):
+        if done and (differ := _differs(Run(out/step), kg, how, kinds[make])):
             raise DataError(f"{out/step} was made with another {', '.join(differ)}; choose another folder")
         if progress: print(f"{step}: {'done' if done else what}", flush=True)
         if not done: make(*args, out=out/step, **how)

@@ -409,6 +409,7 @@ def _measured(out:Path|None, measure, *args, **kwargs)->dict:
     from mtlkgc.data import DataError
     be_quiet()
     if out and out.exists(): raise DataError(f"{out} exists; choose another file")
+    if out: out.parent.mkdir(parents=True, exist_ok=True)
     found = measure(*args, **kwargs)
     if out: out.write_text(json.dumps(found, indent=1) + "\n")
     return found

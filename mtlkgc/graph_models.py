@@ -24,8 +24,8 @@ from .benchmarks import need_pykeen
 from .data import GIVEN, KnowledgeGraph, check_values
 from .ranking import rank_metrics
 from .rankings import DevSample
-from .run import Run, locked, open_run, own_device, put_in_place, run_config, state_kept, suggest
-from .run import write_json
+from .run import Run, locked, open_run, own_device, processes, put_in_place, run_config
+from .run import state_kept, suggest, write_json
 from .scoring import Scorer
 
 # %% ../nbs/11_graph_models.ipynb #1396329d
@@ -237,6 +237,7 @@ def settings(kg:KnowledgeGraph, model:str, preset:str="cpu", **changes)->Setting
     if model not in models: raise ValueError(f"PyKEEN has no model {model!r}; it has {', '.join(models)}")
     names = [f.name for f in fields(Settings)]
     start = _preset(kg, model, preset)
+    if changes.get("loss", start.get("loss")) != start.get("loss"): start = {**start, "loss_kwargs": {}}
     for unknown in sorted(changes.keys() - set(names)): raise ValueError(suggest(unknown, names, "setting"))
     s = Settings(model, **{**start, **changes})
     check_values(**asdict(s))
@@ -306,7 +307,8 @@ def _one_vs_all(n3, rp):
     class OneVsAll(LCWATrainingLoop):
         def _process_batch(self, batch, start, stop, label_smoothing=0., slice_size=None):
             pairs, answers = (batch[k][start:stop].to(self.model.device) for k in ("pairs", "target"))
-            return one_vs_all_loss(self.model, pairs, answers, n3, rp, label_smoothing)
+            loss = one_vs_all_loss(self.model, pairs, answers, n3, rp, label_smoothing)
+            return loss + self.model.collect_regularization_term() # of `model_kwargs`; 0 without one
     return OneVsAll
 
 # %% ../nbs/11_graph_models.ipynb #90d1b9a5
@@ -315,7 +317,7 @@ def build(
     triples:np.ndarray|None=None, # `[N, 3]` training triples; no training loop if None
 ): # PyKEEN model, training loop or None, triples factory
     "Build the untrained model of some settings. Raises `ValueError` for values that PyKEEN rejects."
-    from pykeen.losses import loss_resolver
+    from pykeen.losses import UnsupportedLabelSmoothingError, loss_resolver
     from pykeen.models import model_resolver
     from pykeen.optimizers import optimizer_resolver
     from pykeen.training import training_loop_resolver
@@ -326,16 +328,19 @@ def build(
     negatives = dict(negative_sampler_kwargs=dict(num_negs_per_pos=s.negatives)) if s.loop == "slcwa" else {}
     try:
         loss = loss_resolver.make(s.loss, s.loss_kwargs)
+        if s.label_smoothing: # some losses refuse it
+            loss.process_lcwa_scores(torch.zeros(1, 2), torch.eye(2)[:1], s.label_smoothing, 2)
         model = model_resolver.make(
             s.model, s.model_kwargs, triples_factory=factory, loss=loss, random_seed=s.seed)
         model = model.to(own_device())
+        model.entity_representations # a few models have none and cannot be trained
         if triples is None: return model, None, factory
         optimizer = optimizer_resolver.make(s.optimizer, dict(lr=s.lr), params=model.get_grad_params())
         loop = _one_vs_all(s.n3, s.rp) if s.loop == "1vsall" else s.loop
         loop = training_loop_resolver.make(loop, negatives, model=model, triples_factory=factory,
                                            optimizer=optimizer, automatic_memory_optimization=False)
         if s.loop == "lcwa" and is_product(model): loop.score_method = partial(tail_scores, model)
-    except (AssertionError, AttributeError, KeyError, TypeError) as e: # some models need more than triples
+    except (AssertionError, AttributeError, KeyError, TypeError, UnsupportedLabelSmoothingError) as e:
         why = str(e) or type(e).__name__
         raise ValueError(f"PyKEEN does not take these settings of {s.model}: {why}") from e
     return model, loop, factory
@@ -388,7 +393,11 @@ def _stops(s:Settings)->list[int]:
 def _some_epochs(loop, factory, s:Settings, done:int, until:int, run:Run, progress:bool):
     "Train from epoch `done` to `until`. Raises `ValueError` if the model diverges or no batch is full."
     from pykeen.training.training_loop import NonFiniteLossError, NoTrainingBatchError
-    for group in loop.optimizer.param_groups: group["lr"] = _lr(s, done)
+    first = loop.optimizer.param_groups[0]["params"][0]
+    for group in loop.optimizer.param_groups:
+        group["lr"] = _lr(s, done)
+        if not done: group.pop("decoupled_weight_decay", None) # PyKEEN makes AdamW anew from these
+    if done: loop.optimizer.state[first] # PyKEEN continues only with a state, which SGD does not have
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -446,6 +455,8 @@ def train_graph_model(
     """Train a graph model, or resume its training.
 
     Raises `DataError` if `out` holds something else, `ValueError` for invalid arguments."""
+    if processes()[1] > 1:
+        raise ValueError("a graph model is trained by one process; start it without a launcher")
     s = settings(kg, model, preset, **changes)
     _, loop, factory = build(s, kg.n_entities, kg.n_relations, kg.train)
     choose = s.evaluations and s.dev_triples and len(kg.dev)
@@ -469,7 +480,7 @@ def load_scorer(run:Run)->GraphScorer:
     need_pykeen("this run's model")
     said = json.loads((run.model_folder/"config.json").read_text())
     s = Settings(**{f.name: said[f.name] for f in fields(Settings) if f.name in said})
-    model, _, _ = build(s, said["n_entities"], said["n_relations"])
+    model, _, _ = build(s, said["n_entities"], said["n_relations"], run.kg.train) # some models keep the edges
     model.load_state_dict(load_file(run.model_folder/"model.safetensors"))
     return GraphScorer(model)
 

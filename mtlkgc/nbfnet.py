@@ -25,7 +25,8 @@ from .data import AnswerIndex, DataError, KnowledgeGraph, check_values, matches,
 from .graph_models import restore_state, save_state, weights_of
 from .paths import both_ways
 from .rankings import DevSample
-from .run import Run, locked, open_run, own_device, run_config, state_kept, suggest, write_json
+from .run import Run, locked, open_run, own_device, processes, run_config
+from .run import state_kept, suggest, write_json
 from .scoring import Scorer, single_threaded
 
 # %% ../nbs/11c_nbfnet.ipynb #11c00007
@@ -419,6 +420,7 @@ def train_nbfnet(
     """Train an NBFNet, or resume its training.
 
     Raises `DataError` if `out` holds something else or train is empty, `ValueError` for invalid arguments."""
+    if processes()[1] > 1: raise ValueError("NBFNet is trained by one process; start it without a launcher")
     s = settings(kg, **changes)
     if not len(kg.train): raise DataError(f"{kg.name} has no training triple")
     torch.manual_seed(s.seed)

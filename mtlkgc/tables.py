@@ -95,7 +95,8 @@ def from_table(
     table = _cells(table, name)
     if not len(table): raise DataError(f"{name} holds no triple")
     triples = list(table[PLACES].itertuples(index=False, name=None))
-    return _graph(name, triples, seed, source, entity_text=_descriptions(table))
+    names = {e: id2words(e) for h, _, t in triples for e in (h, t)} # whole, also with a comma
+    return _graph(name, triples, seed, source, entity_text=_descriptions(table), entity_name=names)
 
 # %% ../nbs/00a_tables.ipynb #b8434520
 def _words(uri:str)->str:
@@ -104,6 +105,7 @@ def _words(uri:str)->str:
 
 def _english(literals:list)->str:
     "First literal in English or without a language tag, or else the first; empty if there are none."
+    literals = [x for x in literals if hasattr(x, "language")] # a label may be a URI
     rated = sorted(literals, key=lambda x: (x.language or "en")[:2] != "en")
     return " ".join(rated[0].split()) if rated else ""
 
@@ -141,6 +143,8 @@ def read_file(path:Path|str)->KnowledgeGraph: # a comma-separated file with a he
     try: table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as e:
         raise DataError(f"{path} could not be read as comma-separated UTF-8 ({str(e).strip()})") from None
+    if len(table) and not isinstance(table.index, pd.RangeIndex): # pandas took the first field as row labels
+        raise DataError(f"{path} has rows with more fields than its header; quote texts that contain commas")
     return from_table(table, str(path), source={"name": str(path)})
 
 # %% ../nbs/00a_tables.ipynb #9bc39f39
