@@ -166,7 +166,10 @@ def _numbers(
                 number(entities, kg.entity, t))
     rows = []
     for i, triple in enumerate(triples):
-        try: rows.append(numbers(*triple))
+        try:
+            if len(triple) != 3:
+                raise DataError(f"a triple has a head, a relation and a tail, unlike {triple!r}")
+            rows.append(numbers(*triple))
         except DataError as e:
             place = places[i] if places else f"triple {i + 1}"
             raise DataError(f"{place}: {e}") from None
@@ -175,11 +178,13 @@ def _numbers(
 @patch
 def classify(
     self:Run,
-    triples:list[tuple[str, str, str]]|np.ndarray, # ids or names; or numbers, `[N, 3]`
+    triples:list[tuple[str, str, str]]|np.ndarray|pd.DataFrame, # ids or names; or numbers, `[N, 3]`
 )->pd.DataFrame: # `head`, `relation`, `tail`, `score`, `probability`, `predicted`
     "Classify triples as true or false. Raises `DataError` for unknown entities and relations."
     kg, c = self.kg, self.classifier()
-    rows = triples if isinstance(triples, np.ndarray) else _numbers(kg, triples)
+    if isinstance(triples, pd.DataFrame): triples = triples[["head", "relation", "tail"]].to_numpy()
+    numbered = len(triples) and np.asarray(triples[0]).dtype.kind in "iu"
+    rows = np.asarray(triples) if numbered else _numbers(kg, triples)
     table = pd.DataFrame(kg.ids(rows), columns=["head", "relation", "tail"])
     table["score"] = triple_scores(self.scorer, kg, rows)
     table["probability"] = c.probability(table.score.to_numpy())

@@ -123,3 +123,14 @@ def test_false_triples_of_a_fold_are_none_of_its_own(nations, tmp_path, monkeypa
     learn_paths(nations, tmp_path / "run").doubt(tmp_path / "doubts", folds=2, progress=False)
     train_triples = {tuple(x) for x in nations.train.tolist()}
     assert len(seen) == 2 and not train_triples & {tuple(x) for false in seen for x in false.tolist()}
+
+
+def test_triples_to_classify_come_in_many_forms(nations, runs):
+    ids = nations.ids(nations.test[:5])
+    table = pd.DataFrame(ids, columns=["head", "relation", "tail"]).assign(note="more")
+    told = [runs[0].classify(x) for x in (ids, nations.test[:5], nations.test[:5].tolist(), table,
+                                          table[["head", "relation", "tail"]].to_numpy())]
+    assert all(t.equals(told[0]) for t in told)
+    assert len(runs[0].classify([])) == 0
+    with pytest.raises(DataError, match="triple 2: a triple has a head, a relation and a tail, unlike"):
+        runs[0].classify([ids[0], ids[1][:2]])
