@@ -209,7 +209,7 @@ def read_all(
 @patch
 def logits(self:CrossEncoder, parts:Tensor, task:str)->Tensor: # `[n, P]` → `[n, outputs of the task]` fp32
     "Logits of a task for any number of sequences."
-    head, task = self.model.heads[task], TASKS[task]
+    head, task = copy.deepcopy(self.model.heads[task]).float(), TASKS[task]
     own_pool = type(task).pool is not Task.pool and not self.model.config.pooled # not C
     if own_pool and not hasattr(self, "hidden"): self.hidden = reader(self.model, self.precision, whole=True)
     def read(**x):
