@@ -97,10 +97,9 @@ def effort(
     return table.assign(minutes=table.PFLOP*1e15/of_step/60)
 
 # %% ../nbs/16a_best.ipynb #9e1b0a14
-def _differs(run:Run, kg:KnowledgeGraph, how:dict, kind:str)->list[str]:
+def _differs(run:Run, kg:KnowledgeGraph, how:dict)->list[str]:
     "Settings in which a finished step differs; of paths, the last part is compared, since folders may move."
     def last(x): return Path(os.fspath(x) if isinstance(x, os.PathLike) else str(x)).name
-    if run.kind != kind: return ["kind of model"]
     other = [k for k, v in how.items() if k in run.what and last(run.what[k]) != last(v)]
     members = [last(m["run"]) for m in run.what.get("members", [])]
     if "runs" in how and members != [last(r) for r in how["runs"]]: other.append("members")
@@ -122,7 +121,7 @@ def best(
              combine: "ensemble"}
     def do(step, what, make, *args, **how):
         done = Run(out/step).is_finished
-        if done and (differ := _differs(Run(out/step), kg, how, kinds[make])):
+        if done and (differ := _differs(Run(out/step), kg, {"kind": kinds[make], **how})):
             raise DataError(f"{out/step} was made with another {', '.join(differ)}; choose another folder")
         if progress: print(f"{step}: {'done' if done else what}", flush=True)
         if not done: make(*args, out=out/step, **how)

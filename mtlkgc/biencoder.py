@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from .data import GIVEN
 from .model import MtlkgcModel
-from .scoring import CrossEncoder, Scorer, reader
+from .scoring import CrossEncoder, Scorer
 from .tasks import TASKS, parse_tasks, scoring_task
 from .text import TokenizedKG
 
@@ -35,7 +35,7 @@ class BiEncoder(Scorer):
         self.model, self.device, self.precision = self.cross.model, self.cross.device, self.cross.precision
         self.task = next(TASKS[t] for t in self.cross.tasks if TASKS[t].contrasts)
         self.heads, self.block = (self.task.name,), 2**22
-        self.hidden = reader(model, self.precision, whole=True)
+        self.hidden = self.cross.hidden
 
     @property
     def n_read(self)->int: return self.cross.n_read

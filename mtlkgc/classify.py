@@ -117,11 +117,14 @@ def fit_classifier(
 
 # %% ../nbs/12a_classify.ipynb #97bbe3a0
 @patch
-def classifier(self:Run)->Classifier:
+def classifier(
+    self:Run,
+    truth:KnowledgeGraph|None=None, # its triples are not used as false ones; the run's graph if None
+)->Classifier:
     "Classifier of a run, fitted on dev once and saved. Raises `DataError` if dev has too few triples."
     file, config = self/"classifier.json", config_hash(self.config)
     if not file.is_file():
-        with locked(self.folder): self._fit_classifier(file, config)
+        with locked(self.folder): self._fit_classifier(file, config, truth or self.kg)
     with reading(file, "delete it, and it is fitted again"):
         said = json.loads(file.read_text())
         if said["config"] == config: return Classifier(**said["classifier"])
@@ -134,15 +137,12 @@ def fitting_triples(kg:KnowledgeGraph)->np.ndarray: # `[n, 3]`
     return dev
 
 @patch
-def _fit_classifier(
-    self:Run, file:Path, config:str, most:int=1000,
-    truth:KnowledgeGraph|None=None, # whose triples are not used as false ones; the run's graph if None
-):
+def _fit_classifier(self:Run, file:Path, config:str, truth:KnowledgeGraph, most:int=1000):
     "Fit a classifier on dev and save it."
     kg, false = self.kg, self.kg.false.get("dev")
     dev = sample_triples(fitting_triples(kg), most, np.random.default_rng(0))
     if false is None:
-        on, false = "dev's fitting half, and as many corrupted ones", corrupted(truth or kg, dev)
+        on, false = "dev's fitting half, and as many corrupted ones", corrupted(truth, dev)
     else: on, false = "dev, and labelled false ones", sample_triples(false, most, np.random.default_rng(0))
     triples, labels = labelled(dev, false)
     scores = triple_scores(self.scorer, kg, triples)
@@ -276,13 +276,12 @@ def classify_file(
 )->pd.DataFrame: # as from `Run.classify`, and `label` if there are labels
     "Classify the triples of a file, or resume. Raises `DataError` for malformed ones, or if `out` exists."
     out = Path(out)
-    if out.exists(): raise DataError(f"{out} is there already; choose another name, or delete it")
-    triples, labels = read_triples(path, self.kg)
-    asked = config_hash(self.config).encode() + triples.tobytes()
-    if labels is not None: asked += labels.tobytes()
-    part = out.with_name(f"{out.name}.{hashlib.sha256(asked).hexdigest()[:8]}.part")
     with locked(out.with_name(f"{out.name}.lock")):
         if out.exists(): raise DataError(f"{out} is there already; choose another name, or delete it")
+        triples, labels = read_triples(path, self.kg)
+        asked = config_hash(self.config).encode() + triples.tobytes()
+        if labels is not None: asked += labels.tobytes()
+        part = out.with_name(f"{out.name}.{hashlib.sha256(asked).hexdigest()[:8]}.part")
         lines = _lines_done(part)
         done = max(0, lines - 1) # without the header
         with tqdm(total=len(triples), initial=done, unit=" triples", disable=not progress) as bar:

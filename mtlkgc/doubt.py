@@ -17,7 +17,7 @@ from .graph_models import train_graph_model
 from .model import MtlkgcConfig, read_config
 from .nbfnet import train_nbfnet
 from .paths import COUNTED
-from .run import Run, config_hash, locked, reading, write_atomically
+from .run import Run, locked, reading, write_atomically
 from .text import find_encoder
 from .training import train
 
@@ -71,8 +71,7 @@ def _judged_fold(self:Run, fold:int, folds:int, out:Path, progress:bool)->pd.Dat
     if differ: raise DataError(f"{run} holds a run with another {', '.join(differ)}; choose another folder")
     run.kg = kept
     if not file.is_file():
-        if not (run/"classifier.json").is_file(): # the fold's own triples are not false
-            run._fit_classifier(run/"classifier.json", config_hash(run.config), truth=self.kg)
+        run.classifier(truth=self.kg) # the fold's own triples are not false
         found = run.classify(asked)
         write_atomically(file, lambda f: found.to_parquet(f, index=False))
     with reading(file, "delete it, and it is made again"): return pd.read_parquet(file)

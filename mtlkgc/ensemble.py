@@ -252,19 +252,24 @@ def _held_out(margin:Margins, group:np.ndarray, fold:np.ndarray)->list[float]: #
     return found.mean(1).tolist()
 
 # %% ../nbs/12_ensemble.ipynb #383ce923
+def _folds(triples:np.ndarray, folds:int=5)->np.ndarray: # `[N, 3]` of dev → `[2*N]`, tails first
+    "Fold of each query for cross-validation. Raises `DataError` if all are in one."
+    given = [triples[:, GIVEN[side]] for side in ("tail", "head")]
+    query = [np.unique(x, axis=0, return_inverse=True)[1].ravel() for x in given]
+    fold = np.concatenate(query) % folds
+    if fold.max() > 0: return fold
+    raise DataError("weights are fitted and judged on different queries; two or more are needed, but these "
+                    f"{len(triples)} dev triples have only one on each side; take more")
+
 def fit(
     margin:Margins, # of `2*N` queries, as from `margins`
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]` of dev
-    folds:int=5,
 )->dict: # `by`, `weights`, and MRRs: `held_out`, cross-validated for each grouping, and `members_alone`
     "Choose weights and their grouping, or the best member alone. Raises `ValueError` for a single query."
     sides = ("tail", "head")
     kinds = cardinality(kg)
     group = np.stack([np.concatenate([groups(kinds, triples, side, by) for side in sides]) for by in BY])
-    query = [np.unique(triples[:, GIVEN[side]], axis=0, return_inverse=True)[1].ravel() for side in sides]
-    fold = np.concatenate(query) % folds
-    if fold.max() == 0:
-        raise ValueError("weights are fitted and judged on different queries; two or more are needed")
+    fold = _folds(triples)
     held_out = _held_out(margin, group, fold)
     way = int(np.argmax(held_out)) # the coarsest if tied
     alone = [_reciprocal_ranks(of, margin.times, margin.counts).mean().item() for of in margin.of]
@@ -424,9 +429,7 @@ def combine(
     how = {"members": members, **({"shortlist": shortlist} if shortlist else {})}
     what = {**how, "dev_triples": dev_triples, "own_last": own_last, "seed": seed}
     dev = sample_triples(halves_of_dev(kg)["fit"], dev_triples, np.random.default_rng([seed, 2]))
-    if all(len(np.unique(dev[:, GIVEN[side]], axis=0)) < 2 for side in ("tail", "head")):
-        raise DataError("weights are fitted and judged on different queries, but these "
-                        f"{len(dev)} dev triples have only one on each side; take more")
+    _folds(dev) # an error before anything is written
     scorers = [r.scored_with(m["score_with"]) for r, m in zip(runs, members)]
     for r, reader in zip(runs[1:], scorers[1:] if shortlist else []):
         if not hasattr(reader, "read_with"):

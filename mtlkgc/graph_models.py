@@ -24,7 +24,7 @@ from .benchmarks import need_pykeen
 from .data import GIVEN, KnowledgeGraph, check_values
 from .ranking import rank_metrics
 from .rankings import DevSample
-from .run import Run, locked, open_run, own_device, processes, put_in_place, run_config
+from .run import Run, locked, need_one_process, open_run, own_device, put_in_place, run_config
 from .run import state_kept, suggest, write_json
 from .scoring import Scorer
 
@@ -455,8 +455,7 @@ def train_graph_model(
     """Train a graph model, or resume its training.
 
     Raises `DataError` if `out` holds something else, `ValueError` for invalid arguments."""
-    if processes()[1] > 1:
-        raise ValueError("a graph model is trained by one process; start it without a launcher")
+    need_one_process("a graph model")
     s = settings(kg, model, preset, **changes)
     _, loop, factory = build(s, kg.n_entities, kg.n_relations, kg.train)
     choose = s.evaluations and s.dev_triples and len(kg.dev)

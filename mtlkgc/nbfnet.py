@@ -25,7 +25,7 @@ from .data import AnswerIndex, DataError, KnowledgeGraph, check_values, matches,
 from .graph_models import restore_state, save_state, weights_of
 from .paths import both_ways
 from .rankings import DevSample
-from .run import Run, locked, open_run, own_device, processes, run_config
+from .run import Run, locked, need_one_process, open_run, own_device, run_config
 from .run import state_kept, suggest, write_json
 from .scoring import Scorer, single_threaded
 
@@ -420,7 +420,7 @@ def train_nbfnet(
     """Train an NBFNet, or resume its training.
 
     Raises `DataError` if `out` holds something else or train is empty, `ValueError` for invalid arguments."""
-    if processes()[1] > 1: raise ValueError("NBFNet is trained by one process; start it without a launcher")
+    need_one_process("NBFNet")
     s = settings(kg, **changes)
     if not len(kg.train): raise DataError(f"{kg.name} has no training triple")
     torch.manual_seed(s.seed)

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['KINDS', 'OTHER_WORDS', 'ONCE', 'NotWritten', 'writing', 'put_in_place', 'write_atomically', 'write_json', 'now',
            'damaged', 'reading', 'check_no_pickles', 'run_config', 'config_hash', 'suggest', 'Run', 'load_run',
-           'processes', 'own_device', 'wait_for_device', 'processes_together', 'locked', 'step_of', 'open_run',
-           'state_kept']
+           'processes', 'need_one_process', 'own_device', 'wait_for_device', 'processes_together', 'locked', 'step_of',
+           'open_run', 'state_kept']
 
 # %% ../nbs/08_run.ipynb #2d7bddf5
 import difflib, hashlib, importlib, json, os, platform, re, shutil, sys, threading, time
@@ -196,12 +196,13 @@ class Run(os.PathLike):
         with reading(self/"config.json", _COPY):
             return load_again(self.graph_source(), self.what["fingerprint"], f"{self.folder} was trained")
     @cached_property
-    def scorer(self): # a `Scorer`
+    def scorer(self): return self._load_scorer() # a `Scorer`
+    def _load_scorer(self, **how):
         "The model, on a GPU if there is one; loaded by the module for the run's kind."
         load_run(self)
         module = importlib.import_module(f"mtlkgc.{KINDS[self.kind]}")
         with reading(self.model_folder, f"{_COPY}, or train it again in another folder"):
-            return module.load_scorer(self)
+            return module.load_scorer(self, **how)
 
 # %% ../nbs/08_run.ipynb #fc4e56bd
 ONCE = {"nbfnet": {"negatives": None, "pna": False}} # kind → former values of settings added later
@@ -310,7 +311,7 @@ def scored_with(
     "The model as a scorer with given heads and precision. Raises `DataError` if it is no language model."
     if heads is None and (precision == "auto" or precision == self.scorer.precision): return self.scorer
     if self.kind == "ensemble" and heads is None:
-        return importlib.import_module(f"mtlkgc.{KINDS[self.kind]}").load_scorer(self, precision)
+        return self._load_scorer(precision=precision)
     if self.kind != "language model":
         raise DataError(f"{self.folder} holds no language model; "
                         "only these have heads and a precision to choose")
@@ -320,6 +321,10 @@ def scored_with(
 def processes()->tuple[int, int]:
     "Index of this process and number of processes, as set by a launcher."
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+
+def need_one_process(what:str):
+    "Raise `ValueError` if a launcher started several processes."
+    if processes()[1] > 1: raise ValueError(f"{what} is trained by one process; start it without a launcher")
 
 def own_device()->str:
     "The GPU that a launcher assigned to this process, or the first, or Apple's; the CPU if there is none."

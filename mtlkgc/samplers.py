@@ -122,6 +122,9 @@ class Schedule(torch.utils.data.Dataset):
         self.hard, self.n_hard, self.own = hard, n_hard, own
         if isinstance(negatives, int): negatives = dict.fromkeys(tasks, negatives)
         self.samplers = {t: NegativeSampler(kg, negatives[t]) for t in tasks if TASKS[t].needs_negatives}
+        if (own or n_hard) and not self.samplers:
+            raise ValueError("own_negative, negatives_from and hard are for tasks with negatives; "
+                             f"{'+'.join(tasks)} has none")
         if own and any(s.k < 2 for s in self.samplers.values()):
             raise ValueError("the query's own entity is one of a triple's negatives, "
                              "so there must be at least two; raise negatives or rr_negatives")

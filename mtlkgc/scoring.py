@@ -8,7 +8,7 @@ __all__ = ['LIKE_BERT', 'Scorer', 'BertReader', 'reader', 'single_threaded', 'Cr
 # %% ../nbs/06_scoring.ipynb #038ea4df
 import copy, ctypes
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, cached_property
 from threading import Barrier
 from typing import Protocol
 import numpy as np
@@ -164,6 +164,9 @@ class CrossEncoder(Scorer):
         self.pool = single_threaded(torch.get_num_threads()) if on_cpu else None
         self.texts, self.text_of = (x.to(self.device) for x in _distinct_texts(tkg))
 
+    @cached_property
+    def hidden(self): return reader(self.model, self.precision, whole=True) # the vectors of all tokens
+
 # %% ../nbs/06_scoring.ipynb #6e62dca5
 @patch
 def batches(
@@ -211,12 +214,11 @@ def logits(self:CrossEncoder, parts:Tensor, task:str)->Tensor: # `[n, P]` → `[
     "Logits of a task for any number of sequences."
     head, task = copy.deepcopy(self.model.heads[task]).float(), TASKS[task]
     own_pool = type(task).pool is not Task.pool and not self.model.config.pooled # not C
-    if own_pool and not hasattr(self, "hidden"): self.hidden = reader(self.model, self.precision, whole=True)
+    encode = self.hidden if own_pool else self.read
     def read(**x):
-        if not own_pool: return head(self.read(**x))
-        return head(task.pool(self.hidden(**x), torch.ones_like(x["input_ids"])).float())
-    outputs = task.n_outputs(self.model.config.n_relations)
-    return self.read_all(parts, self.tkg.part_lengths(parts), read, outputs)
+        vectors = encode(**x)
+        return head(task.pool(vectors, torch.ones_like(x["input_ids"])).float() if own_pool else vectors)
+    return self.read_all(parts, self.tkg.part_lengths(parts), read, task.n_outputs(self.R))
 
 # %% ../nbs/06_scoring.ipynb #95d555b7
 @patch

@@ -157,10 +157,11 @@ def write_folder(
     Raises `DataError` if the folder exists, or an id is blank or has tabs, line ends or spaces around it."""
     folder = Path(folder)
     if folder.exists(): raise DataError(f"{folder} is there already; choose another name")
-    if odd := next((x for x in (*kg.entities, *kg.relations) if {*"\t\r\n"} & {*x}), None):
-        raise DataError(f"the id {odd!r} has a tab or a line end, which a file of triples cannot hold")
-    if odd := next((x for x in (*kg.entities, *kg.relations) if not x or x != x.strip()), None):
-        raise DataError(f"the id {odd!r} is blank or has spaces around it, which a file of triples loses")
+    for x in (*kg.entities, *kg.relations):
+        if {*"\t\r\n"} & {*x}:
+            raise DataError(f"the id {x!r} has a tab or a line end, which a file of triples cannot hold")
+        if not x or x != x.strip():
+            raise DataError(f"the id {x!r} is blank or has spaces around it, which a file of triples loses")
     def with_text(ids, texts): return zip(ids, (re.sub(r"[\t\r\n]+", " ", text) for text in texts))
     files = {f"{s}.tsv": kg.ids(getattr(kg, s)) for s in SPLITS}
     files |= {f"{s}_negatives.tsv": kg.ids(triples) for s, triples in kg.false.items()}

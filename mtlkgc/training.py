@@ -309,9 +309,10 @@ def saves_when_interrupted(trainer:Trainer):
 def check_reads(model:MtlkgcModel, tkg:TokenizedKG, encoder:str):
     "Raise `ValueError` unless what the heads read depends on head, relation and tail of a triple."
     triple = torch.from_numpy(tkg.kg.train[:1]).to(model.device)
-    def tokens(triple): return tkg.assemble(tkg.triple_parts(triple))["input_ids"]
+    def assembled(triple): return tkg.assemble(tkg.triple_parts(triple))
     def read(triple):
-        with torch.no_grad(): return model.encode(**tkg.assemble(tkg.triple_parts(triple)))
+        with torch.no_grad(): return model.encode(**assembled(triple))
+    tokens = assembled(triple)["input_ids"]
     texts = {"head": tkg.kg.entity_texts, "relation": tkg.kg.relation_texts, "tail": tkg.kg.entity_texts}
     model.eval()
     for column, (place, names) in enumerate(texts.items()):
@@ -320,7 +321,7 @@ def check_reads(model:MtlkgcModel, tkg:TokenizedKG, encoder:str):
         if not others: continue
         for i in reversed(others): # until the tokens differ: "Zebra" may be read as "zebra"
             other[0, column] = i
-            if not torch.equal(tokens(triple), tokens(other)): break
+            if not torch.equal(tokens, assembled(other)["input_ids"]): break
         if torch.equal(read(triple), read(other)):
             raise ValueError(f"what the encoder {encoder!r} reads does not depend on a triple's {place}: "
                              "it may read from left to right, as decoders do, or know none of the words")
@@ -446,10 +447,6 @@ def train(
     max_steps = max_steps and int(max_steps) # numpy's integers are no JSON
     hp = hyperparameters(preset, **({} if encoder is None else {"encoder": encoder}), **changes)
     hp.precision = resolve_precision(hp.precision, own_device())
-    needs = any(TASKS[t].needs_negatives for t in parse_tasks(tasks))
-    if not needs and (hp.own_negative or hp.hard):
-        raise ValueError("own_negative, negatives_from and hard are for tasks with negatives; "
-                         f"{tasks} has none")
     state = processes_together()
     what = {"tasks": "+".join(parse_tasks(tasks)), **asdict(hp)}
     if max_steps: what["max_steps"] = max_steps
