@@ -290,7 +290,7 @@ class Shortlist(Scorer):
         weights:dict[str, list[float]], # group → weights of `first` and of each reader
         by:str="all", # one of `BY`
     ):
-        self.first, self.readers = first, readers
+        self.first, self.readers, self.scorers = first, readers, [first, *readers]
         self.k, self.E = k, kg.n_entities
         self.kinds = cardinality(kg)
         self.weights = weights
@@ -301,7 +301,7 @@ class Shortlist(Scorer):
     @property
     def n_read(self)->int: return sum(r.n_read for r in self.readers)
     @property
-    def precision(self)->str: return min(s.precision for s in (self.first, *self.readers))
+    def precision(self)->str: return min(s.precision for s in self.scorers)
 
 # %% ../nbs/12_ensemble.ipynb #02ae02d1
 @patch

@@ -1,4 +1,5 @@
 "Ensembles, classifiers and comparisons where two things could be confused."
+import json
 import subprocess
 import sys
 
@@ -65,6 +66,51 @@ def test_other_labels_are_another_file(runs, asked, tmp_path, monkeypatch):
     asked.write_text("".join(line + "\t1\n" for line in asked.read_text().splitlines()))
     told = runs[0].classify_file(asked, tmp_path / "told.tsv", block=4, progress=False)
     assert told.label.tolist() == [1]*10
+
+
+def test_an_ensemble_is_classified_by_its_members(nations, runs, asked, tmp_path):
+    "A triple's score is a weighted sum of the members' own scores, not of scores standardised per query."
+    both = combine(runs, tmp_path / "both", progress=False)
+    told = both.classify(nations.test[:10])
+    scores = np.stack([run.classify(nations.test[:10]).score for run in runs], 1)
+    classifier = both.classifier()
+    used = np.any(list(json.loads((both.model_folder / "config.json").read_text())["weights"].values()), 0)
+    assert len(classifier.slope) == used.sum()
+    np.testing.assert_allclose(told.score, scores[:, used] @ classifier.slope + classifier.intercept)
+    best = both.complete(head=nations.entities[0], relation=nations.relations[0], k=3)
+    triples = [(nations.entities[0], nations.relations[0], tail) for tail in best.id]
+    np.testing.assert_allclose(best.probability, both.classify(triples).probability)
+
+
+def test_a_classifier_of_an_ensembles_sum_is_not_used(nations, runs, tmp_path):
+    "Earlier versions fitted one slope to the sum of standardised scores."
+    both = combine(runs, tmp_path / "both", progress=False)
+    both.classifier()
+    said = json.loads((both / "classifier.json").read_text())
+    said["classifier"]["slope"] = 1.5
+    (both / "classifier.json").write_text(json.dumps(said))
+    with pytest.raises(DataError, match="has one slope .*; delete it, and it is fitted again"):
+        both.classify(nations.test[:2])
+
+
+def test_what_another_classifier_began_is_not_continued(runs, asked, tmp_path, monkeypatch):
+    append = Run._append
+    monkeypatch.setattr(Run, "_append", lambda self, part, *a, **k: append(self, part, *a, **k) or 1/0)
+    run = runs[1]
+    with pytest.raises(ZeroDivisionError):
+        run.classify_file(asked, tmp_path / "told.tsv", block=4, progress=False)
+    monkeypatch.undo()
+    said = json.loads((run / "classifier.json").read_text())
+    before = said["classifier"]["intercept"]
+    try:
+        said["classifier"]["intercept"] = before + 1
+        (run / "classifier.json").write_text(json.dumps(said))
+        told = run.classify_file(asked, tmp_path / "told.tsv", block=4, progress=False)
+        log_odds = np.log(told.probability/(1 - told.probability))
+        expected = said["classifier"]["slope"]*told.score + before + 1
+        np.testing.assert_allclose(log_odds, expected, atol=1e-3)
+    finally:
+        (run / "classifier.json").unlink()
 
 
 def test_a_relation_may_be_called_all():
