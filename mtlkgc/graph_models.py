@@ -21,11 +21,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 from .benchmarks import need_pykeen
-from .data import GIVEN, KnowledgeGraph, check_values
+from .data import GIVEN, KnowledgeGraph
 from .ranking import rank_metrics
 from .rankings import DevSample
 from .run import Run, locked, need_one_process, open_run, own_device, put_in_place, run_config
-from .run import state_kept, suggest, write_json
+from .run import state_kept, with_changes, write_json
 from .scoring import Scorer
 
 # %% ../nbs/11_graph_models.ipynb #1396329d
@@ -235,12 +235,9 @@ def settings(kg:KnowledgeGraph, model:str, preset:str="cpu", **changes)->Setting
     model = model_resolver.normalize(model)
     models = sorted(model_resolver.lookup_dict)
     if model not in models: raise ValueError(f"PyKEEN has no model {model!r}; it has {', '.join(models)}")
-    names = [f.name for f in fields(Settings)]
-    start = _preset(kg, model, preset)
+    start = {"model": model, **_preset(kg, model, preset)}
     if changes.get("loss", start.get("loss")) != start.get("loss"): start = {**start, "loss_kwargs": {}}
-    for unknown in sorted(changes.keys() - set(names)): raise ValueError(suggest(unknown, names, "setting"))
-    s = Settings(model, **{**start, **changes})
-    check_values(**asdict(s))
+    s = with_changes(Settings, start, changes)
     if s.loop == "1vsall":
         if model not in PRODUCTS:
             raise ValueError(f"the loop 1vsall trains distmult, complex and conve, not {model}; "

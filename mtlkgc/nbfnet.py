@@ -9,7 +9,7 @@ __all__ = ['PRESETS', 'NOTED', 'Step', 'Edges', 'carry', 'pick', 'mean_and_std',
 # %% ../nbs/11c_nbfnet.ipynb #11c00004
 import itertools, json, time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np
@@ -21,12 +21,12 @@ from safetensors.torch import load_file, save_file
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 from tqdm.auto import tqdm
-from .data import AnswerIndex, DataError, KnowledgeGraph, check_values, matches, ranges
+from .data import AnswerIndex, DataError, KnowledgeGraph, matches, ranges
 from .graph_models import restore_state, save_state, weights_of
 from .paths import both_ways
 from .rankings import DevSample
 from .run import Run, locked, need_one_process, open_run, own_device, run_config
-from .run import state_kept, suggest, write_json
+from .run import state_kept, with_changes, write_json
 from .scoring import Scorer, single_threaded
 
 # %% ../nbs/11c_nbfnet.ipynb #11c00007
@@ -298,11 +298,7 @@ PRESETS = { # graph → settings that differ from the defaults
 
 def settings(kg:KnowledgeGraph, **changes)->Settings:
     "Settings of a graph's preset, with changes. Raises `ValueError` for unknown names and invalid values."
-    names = [f.name for f in fields(Settings)]
-    for unknown in sorted(changes.keys() - set(names)): raise ValueError(suggest(unknown, names, "setting"))
-    s = Settings(**{**PRESETS.get(kg.name, {}), **changes})
-    check_values(**asdict(s))
-    return s
+    return with_changes(Settings, PRESETS.get(kg.name, {}), changes)
 
 # %% ../nbs/11c_nbfnet.ipynb #11c00017
 def _lr(s:Settings, step:int)->float: # step: from 0

@@ -4,16 +4,18 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'OTHER_WORDS', 'ONCE', 'NotWritten', 'writing', 'put_in_place', 'write_atomically', 'write_json', 'now',
-           'damaged', 'reading', 'check_no_pickles', 'run_config', 'config_hash', 'suggest', 'Run', 'load_run',
-           'processes', 'need_one_process', 'own_device', 'wait_for_device', 'processes_together', 'locked', 'step_of',
-           'open_run', 'state_kept']
+           'damaged', 'reading', 'check_no_pickles', 'run_config', 'config_hash', 'suggest', 'with_changes', 'Run',
+           'load_run', 'processes', 'need_one_process', 'own_device', 'wait_for_device', 'processes_together', 'locked',
+           'step_of', 'open_run', 'state_kept']
 
 # %% ../nbs/08_run.ipynb #2d7bddf5
 import difflib, hashlib, importlib, json, os, platform, re, shutil, sys, threading, time
 from contextlib import contextmanager, suppress
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
+import numpy as np
 import pandas as pd
 import torch
 from accelerate import PartialState
@@ -22,7 +24,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from . import __version__
 from .benchmarks import BENCHMARKS, PACKAGED, load_again
-from .data import DataError, KnowledgeGraph, printable
+from .data import DataError, KnowledgeGraph, check_values, printable
 
 # %% ../nbs/08_run.ipynb #25a709cc
 def _reason(e:Exception)->str: # one line
@@ -151,6 +153,23 @@ def suggest(
     if OTHER_WORDS.get(wrong) in names: near = [OTHER_WORDS[wrong]]
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
     return f"no {what} {wrong!r}; {hint}"
+
+def with_changes(
+    kind:type, # a dataclass of settings
+    start:dict, changes:dict, # values by name
+    what:str="setting", # what a name is called in errors
+): # an instance of `kind`
+    """Settings with changes; NumPy's numbers become Python's, and paths become text.
+
+    Raises `ValueError` for unknown names and invalid values."""
+    names = [f.name for f in fields(kind)]
+    for unknown in sorted(changes.keys() - set(names)): raise ValueError(suggest(unknown, names, what))
+    values = {**start, **changes}
+    for k, v in values.items():
+        if isinstance(v, os.PathLike): values[k] = os.fspath(v)
+        if isinstance(v, np.generic): values[k] = v.item()
+    check_values(**values)
+    return kind(**values)
 
 # %% ../nbs/08_run.ipynb #d745de92
 _COPY = "put it back from a copy of the run"

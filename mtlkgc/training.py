@@ -10,7 +10,7 @@ __all__ = ['PRESETS', 'READ_AT_ONCE', 'Hyperparameters', 'hyperparameters', 'Mul
 # %% ../nbs/10_training.ipynb #33754b1a
 import copy, json, os, pickle, shutil, signal, sys, threading, time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from .hard_negatives import MINED, find_retriever, hard_negatives
 from .model import MtlkgcModel, new_model, read_config, read_tokenizer, resolve_precision
 from .rankings import DevSample
 from .run import Run, locked, open_run, own_device, processes_together, reading, run_config
-from .run import state_kept, step_of, suggest, write_atomically, write_json, writing
+from .run import state_kept, step_of, suggest, with_changes, write_atomically, write_json, writing
 from .samplers import Schedule
 from .scoring import Scorer
 from .tasks import TASKS, parse_tasks
@@ -76,9 +76,8 @@ PRESETS = {
                   dropout=0.1, negatives=10, rr_negatives=1, own_last=False),
 }
 
-def _check_values(hp:Hyperparameters):
-    "Raise `ValueError` for invalid values."
-    check_values(**asdict(hp))
+def _check_together(hp:Hyperparameters):
+    "Raise `ValueError` for values that do not go together."
     schedules = [s.value for s in SchedulerType]
     if hp.schedule not in schedules: raise ValueError(suggest(hp.schedule, schedules, "schedule"))
     if bool(hp.negatives_from) != bool(hp.hard):
@@ -91,14 +90,8 @@ def _check_values(hp:Hyperparameters):
 def hyperparameters(preset:str="cpu", **changes)->Hyperparameters:
     "A preset with changes. Raises `ValueError` for unknown names and invalid values."
     if preset not in PRESETS: raise ValueError(f"no preset {preset!r}; there are {', '.join(PRESETS)}")
-    names = [f.name for f in fields(Hyperparameters)]
-    for unknown in sorted(changes.keys() - set(names)):
-        raise ValueError(suggest(unknown, names, "hyperparameter"))
-    for k, v in changes.items():
-        if isinstance(v, os.PathLike): changes[k] = os.fspath(v) # a run
-        if isinstance(v, np.generic): changes[k] = v.item()
-    hp = Hyperparameters(**{**PRESETS[preset], **changes})
-    _check_values(hp)
+    hp = with_changes(Hyperparameters, PRESETS[preset], changes, "hyperparameter")
+    _check_together(hp)
     return hp
 
 # %% ../nbs/10_training.ipynb #37840839
