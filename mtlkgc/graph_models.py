@@ -236,7 +236,7 @@ def settings(kg:KnowledgeGraph, model:str, preset:str="cpu", **changes)->Setting
     models = sorted(model_resolver.lookup_dict)
     if model not in models: raise ValueError(f"PyKEEN has no model {model!r}; it has {', '.join(models)}")
     start = {"model": model, **_preset(kg, model, preset)}
-    if changes.get("loss", start.get("loss")) != start.get("loss"): start = {**start, "loss_kwargs": {}}
+    if changes.get("loss", start.get("loss")) != start.get("loss"): start["loss_kwargs"] = {}
     s = with_changes(Settings, start, changes)
     if s.loop == "1vsall":
         if model not in PRODUCTS:

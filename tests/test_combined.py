@@ -68,7 +68,7 @@ def test_other_labels_are_another_file(runs, asked, tmp_path, monkeypatch):
     assert told.label.tolist() == [1]*10
 
 
-def test_an_ensemble_is_classified_by_its_members(nations, runs, asked, tmp_path):
+def test_an_ensemble_is_classified_by_its_members(nations, runs, tmp_path):
     "A triple's score is a weighted sum of the members' own scores, not of scores standardised per query."
     both = combine(runs, tmp_path / "both", progress=False)
     told = both.classify(nations.test[:10])
