@@ -211,7 +211,7 @@ def _for_this_kind(changes:dict, model:str|None)->dict: # model: graph model; No
 PRESETS = """cpu, or paper: BERT-base as in Kim et al. 2020;
 for a graph model, the values published for this graph"""
 MODELS = """graph model instead of a language model: transe, distmult, complex, conve, rotate,
-another of PyKEEN, nbfnet, rules or paths"""
+another of PyKEEN, nbfnet, rules, paths or degrees"""
 
 @app.command()
 @_takes_hyperparameters
@@ -228,7 +228,7 @@ def train(
     changes = _for_this_kind(changes, model)
     from mtlkgc import load_kg, train, train_graph_model
     from mtlkgc.nbfnet import train_nbfnet
-    from mtlkgc.paths import COUNTED
+    from mtlkgc.degrees import COUNTED
     from mtlkgc.run import processes
     be_quiet()
     own = [*COUNTED, "nbfnet"] # models without a choice of presets

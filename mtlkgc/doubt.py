@@ -16,7 +16,7 @@ from .data import DataError, KnowledgeGraph, check_values
 from .graph_models import train_graph_model
 from .model import MtlkgcConfig, read_config
 from .nbfnet import train_nbfnet
-from .paths import COUNTED
+from .degrees import COUNTED
 from .run import Run, locked, reading, write_atomically
 from .text import find_encoder
 from .training import train

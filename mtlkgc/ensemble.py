@@ -8,7 +8,7 @@ __all__ = ['BY', 'DEV_TRIPLES', 'standardise', 'cardinality', 'groups', 'Ensembl
 
 # %% ../nbs/12_ensemble.ipynb #f289b119
 import json, os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np
 import torch
@@ -24,12 +24,14 @@ from .tasks import parse_tasks
 
 # %% ../nbs/12_ensemble.ipynb #30eac5ae
 def standardise(
-    scores:Tensor, # `[Q, n]`
-)->Tensor: # `[Q, n]`
-    "Scores with mean 0 and standard deviation 1 for each query; all 0 if they are all equal."
-    centred = scores - scores.mean(1, keepdim=True)
-    equal = (scores == scores[:, :1]).all(1, keepdim=True) # their mean may differ by rounding
-    return (centred/centred.std(1, keepdim=True, correction=0).clamp(min=1e-12)).masked_fill(equal, 0.)
+    scores:Tensor, # `[..., Q, n]`
+    unit:float|Tensor|None=None, # what 1 stands for; each query's standard deviation if None
+)->Tensor: # `[..., Q, n]`
+    "Scores with mean 0 for each query, in a unit; all 0 if they are all equal."
+    centred = scores - scores.mean(-1, keepdim=True)
+    equal = (scores == scores[..., :1]).all(-1, keepdim=True) # their mean may differ by rounding
+    if unit is None: unit = centred.std(-1, keepdim=True, correction=0).clamp(min=1e-12)
+    return (centred/unit).masked_fill(equal, 0.)
 
 # %% ../nbs/12_ensemble.ipynb #2900442c
 def cardinality(
@@ -65,11 +67,13 @@ class Ensemble(Scorer):
         kg:KnowledgeGraph,
         weights:dict[str, list[float]], # group → `M` weights; "all" is for groups not listed
         by:str="all", # one of `BY`
+        units:list[float]|None=None, # of the members; each query's standard deviations if None
     ):
         self.scorers = scorers
         self.kinds = cardinality(kg)
         self.weights = weights
         self.by = by
+        self.units = units or [None]*len(scorers)
         self.block = min(s.block for s in scorers)
 
     @property
@@ -84,8 +88,8 @@ class Ensemble(Scorer):
     )->Tensor: # `[Q, n]` fp32, higher is better
         "Scores of all candidates of each query."
         out = 0.
-        for scorer, w in zip(self.scorers, self.weights_of(queries, side)):
-            if w.any(): out = out + w*standardise(scorer(queries, side, candidates).float().cpu())
+        for scorer, w, unit in zip(self.scorers, self.weights_of(queries, side), self.units):
+            if w.any(): out = out + w*standardise(scorer(queries, side, candidates).float().cpu(), unit)
         return out
 
 # %% ../nbs/12_ensemble.ipynb #ef0bfa4f
@@ -97,8 +101,8 @@ def weights_of(self:Ensemble, queries:np.ndarray, side:str)->Tensor: # `[M, Q, 1
 
 @patch
 def read(self:Ensemble, queries:np.ndarray, side:str)->tuple[None, Tensor]: # `[M, Q, E]`
-    "None, as there is no shortlist, and each member's standardised scores for all entities."
-    return None, torch.stack([standardise(s(queries, side).float().cpu()) for s in self.scorers])
+    "None, as there is no shortlist, and each member's scores for all entities."
+    return None, torch.stack([s(queries, side).float().cpu() for s in self.scorers])
 
 # %% ../nbs/12_ensemble.ipynb #93cdbbf4
 @dataclass
@@ -107,6 +111,7 @@ class Margins:
     of:Tensor # `[M, C]` fp32
     times:Tensor # `[C]`: number of candidates that each one stands for
     counts:Tensor # `[N]`: number of the `C` that belong to each query
+    spread:Tensor|None=None # `[M, N]`: standard deviation of each query's scores, the unit of `of`
 
     def __getitem__(self, queries:np.ndarray)->"Margins": # query numbers, or `[N]` bool
         "Margins of some queries."
@@ -114,7 +119,13 @@ class Margins:
         def of_these(x):
             parts = x.split(self.counts.tolist(), -1)
             return torch.cat([parts[i] for i in numbers], -1)
-        return Margins(of_these(self.of), of_these(self.times), self.counts[numbers])
+        spread = None if self.spread is None else self.spread[:, numbers]
+        return Margins(of_these(self.of), of_these(self.times), self.counts[numbers], spread)
+
+    def in_units(self, units:Tensor)->"Margins": # `[M]`
+        "Margins in one unit per member, not one per member and query."
+        factor = self.spread.clamp(min=1e-12)/units[:, None] # not 0, to keep signs
+        return replace(self, of=self.of*factor.repeat_interleave(self.counts, dim=1))
 
     def reciprocal_ranks(
         self, weights:Tensor, # `[M, N]`, per query, or `[M, 1]`
@@ -187,16 +198,18 @@ def margins(
     own_last:bool=False, # put the query's own entity last, as in `OwnLast`
     progress:bool=False,
 )->Margins: # of `2*N` queries, tails first, then heads
-    """Standardised score of each candidate minus that of the answer, per member.
+    """Standardised score of each candidate minus that of the answer, per member, in each query's unit.
 
     The answer and other known answers are not candidates. But every candidate, even those, counts as ahead of
     an answer that cannot be found: one outside the shortlist, or the own entity if that is last."""
-    parts, numbers = [], []
+    parts, spreads, numbers = [], [], []
     blocks = query_blocks(kg, triples, sequences=team.block)
     for side, rows in tqdm(blocks, desc="scoring dev", unit=" blocks", disable=not progress):
         some = triples[rows]
         _, first, query = np.unique(some[:, GIVEN[side]], axis=0, return_index=True, return_inverse=True)
-        at, z = team.read(some[first], side)
+        at, scores = team.read(some[first], side)
+        z = standardise(scores)
+        spreads.append(scores.std(2, correction=0)[:, query.ravel()])
         n = max(1, 2**22//z.shape[2]) # in slices, since a query may have thousands of answers
         for some_rows in (slice(i, i + n) for i in range(0, len(rows), n)):
             of = query.ravel()[some_rows]
@@ -204,7 +217,7 @@ def margins(
             parts.append(_packed(_margin(z[:, of], None if at is None else at[of], *hidden)))
         numbers.append(rows + (side == "head")*len(triples))
     together = [torch.cat([getattr(p, name) for p in parts], -1) for name in ("of", "times", "counts")]
-    return Margins(*together)[np.argsort(np.concatenate(numbers))]
+    return Margins(*together, torch.cat(spreads, 1))[np.argsort(np.concatenate(numbers))]
 
 # %% ../nbs/12_ensemble.ipynb #397ac14f
 def _mrr_with(total:Tensor, member:Tensor, margin:Margins)->float: # `[C]`, `[C]`
@@ -264,21 +277,26 @@ def _folds(triples:np.ndarray, folds:int=5)->np.ndarray: # `[N, 3]` of dev → `
 def fit(
     margin:Margins, # of `2*N` queries, as from `margins`
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]` of dev
-)->dict: # `by`, `weights`, and MRRs: `held_out`, cross-validated for each grouping, and `members_alone`
-    "Choose weights and their grouping, or the best member alone. Raises `ValueError` for a single query."
+)->dict: # `by`, `weights`, `units`, and MRRs: `held_out`, cross-validated for each grouping, and others
+    "Choose units, weights and their grouping, or the best member. Raises `ValueError` for a single query."
     sides = ("tail", "head")
     kinds = cardinality(kg)
     group = np.stack([np.concatenate([groups(kinds, triples, side, by) for side in sides]) for by in BY])
     fold = _folds(triples)
-    held_out = _held_out(margin, group, fold)
-    way = int(np.argmax(held_out)) # the coarsest if tied
     alone = [_reciprocal_ranks(of, margin.times, margin.counts).mean().item() for of in margin.of]
-    found = {"held_out": dict(zip(BY, held_out)), "members_alone": alone}
-    if max(alone) < held_out[way]:
-        weights = _fitted(margin, group[[0, way]], fold >= 0) # "all" is for groups that dev lacks
-        return {"by": BY[way], "weights": weights, **found}
-    best = [float(i == np.argmax(alone)) for i in range(len(alone))]
-    return {"by": "all", "weights": {"all": best}, **found}
+    units = margin.spread.mean(1).clamp(min=1e-12)
+    ways = {"query": margin, "member": margin.in_units(units)} # a unit for each
+    held_out = {one: dict(zip(BY, _held_out(m, group, fold))) for one, m in ways.items()}
+    best = {one: max(mrrs, key=mrrs.get) for one, mrrs in held_out.items()} # the coarsest if tied
+    of = max(ways, key=lambda one: held_out[one][best[one]])
+    by = best[of]
+    found = {"held_out": held_out[of], "held_out_by_unit": {one: held_out[one][best[one]] for one in ways},
+             "members_alone": alone}
+    if max(alone) < held_out[of][by]:
+        weights = _fitted(ways[of], group[[0, BY.index(by)]], fold >= 0) # "all" is for groups that dev lacks
+        return {"by": by, "weights": weights, "units": units.tolist() if of == "member" else None, **found}
+    best_alone = [float(i == np.argmax(alone)) for i in range(len(alone))]
+    return {"by": "all", "weights": {"all": best_alone}, "units": None, **found}
 
 # %% ../nbs/12_ensemble.ipynb #babb03be
 class Shortlist(Scorer):
@@ -289,12 +307,14 @@ class Shortlist(Scorer):
         kg:KnowledgeGraph, k:int,
         weights:dict[str, list[float]], # group → weights of `first` and of each reader
         by:str="all", # one of `BY`
+        units:list[float]|None=None, # as for `Ensemble`
     ):
         self.first, self.readers, self.scorers = first, readers, [first, *readers]
         self.k, self.E = k, kg.n_entities
         self.kinds = cardinality(kg)
         self.weights = weights
         self.by = by
+        self.units = torch.tensor(units)[:, None, None] if units else None # [1 + readers, 1, 1]
         self.trained = {side: AnswerIndex(kg.train, side) for side in ("head", "tail")}
         self.block = first.block
 
@@ -324,14 +344,14 @@ def reread(
     rough:Tensor, # `[Q, n]`, scores of `first`
     candidates:np.ndarray, # `[n]` entity numbers
 )->tuple[Tensor, Tensor]: # `[Q, k]` columns; `[1 + readers, Q, k]` scores
-    "Each query's shortlist, and all members' standardised scores for it."
+    "Each query's shortlist, and all members' scores for it."
     at = self.pick(rough, queries, side, candidates)
     entities = torch.from_numpy(candidates)[at] # [Q, k]
     asked = torch.from_numpy(queries)
     scores = [rough.gather(1, at)]
     for r in self.readers:
         scores.append(r.read_with(asked.to(r.device), side, entities.to(r.device)).cpu())
-    return at, torch.stack([standardise(s) for s in scores])
+    return at, torch.stack(scores)
 
 @patch
 def read(self:Shortlist, queries:np.ndarray, side:str)->tuple[Tensor, Tensor]:
@@ -353,8 +373,8 @@ def __call__(
     "Scores of all candidates of each query."
     rough = self.first(queries, side, candidates).float().cpu()
     if side == "relation": return rough
-    at, z = self.reread(queries, side, rough, np.arange(self.E) if candidates is None else candidates)
-    fine = (self.weights_of(queries, side)*z).sum(0)
+    at, scores = self.reread(queries, side, rough, np.arange(self.E) if candidates is None else candidates)
+    fine = (self.weights_of(queries, side)*standardise(scores, self.units)).sum(0)
     old = rough.gather(1, at)
     unit = old.std(1, keepdim=True, correction=0).clamp(min=1e-12)
     below = (rough - old.amin(1, keepdim=True))/unit + fine.amin(1, keepdim=True) - 1
@@ -366,11 +386,12 @@ def team(
     shortlist:int|None, # size of the first scorer's shortlist, which the others re-score; None is an ensemble
     weights:dict, by:str="all",
     own_last:bool=True, # rank the query's own entity last in making the shortlist
+    units:list[float]|None=None,
 )->Ensemble|Shortlist:
     "Combine scorers into an ensemble or a shortlist."
-    if not shortlist: return Ensemble(scorers, kg, weights, by)
+    if not shortlist: return Ensemble(scorers, kg, weights, by, units)
     first = OwnLast(scorers[0], kg) if own_last else scorers[0]
-    return Shortlist(first, scorers[1:], kg, shortlist, weights, by)
+    return Shortlist(first, scorers[1:], kg, shortlist, weights, by, units)
 
 # %% ../nbs/12_ensemble.ipynb #6dce8ebc
 def _check_members(runs:list[Run], shortlist:int|None, score_with:str|None=None):
@@ -439,7 +460,7 @@ def combine(
         run, _ = open_run(out, run_config("ensemble", kg, what))
         run.kg = kg
         found = fit(margins(unweighted, kg, dev, own_last, progress), kg, dev)
-        said = {"model_type": "ensemble", **how, "by": found["by"], "weights": found["weights"]}
+        said = {"model_type": "ensemble", **how, **{k: found[k] for k in ("by", "weights", "units")}}
         choices = [_weights_kept(kg, len(dev), own_last)]
         run.finish(lambda folder: write_json(folder/"config.json", said), choices=choices, fit=found)
     return run
@@ -463,4 +484,5 @@ def load_scorer(
     said = json.loads((run.model_folder/"config.json").read_text())
     scorers = [_member_scorer(run, precision, **m) for m in said["members"]]
     own_last = run.what.get("own_last", True)
-    return team(scorers, run.kg, said.get("shortlist"), said["weights"], said["by"], own_last)
+    how = said["weights"], said["by"], own_last, said.get("units")
+    return team(scorers, run.kg, said.get("shortlist"), *how)

@@ -118,6 +118,7 @@ KINDS = { # kind → module that loads it
     "ensemble": "ensemble",
     "rules": "rules",
     "paths": "paths",
+    "degrees": "degrees",
     "nbfnet": "nbfnet",
 }
 

@@ -10,6 +10,7 @@ from conftest import start
 from mtlkgc import combine, train_graph_model
 from mtlkgc.best import best
 from mtlkgc.data import DataError
+from mtlkgc.degrees import learn_degrees
 from mtlkgc.nbfnet import train_nbfnet
 from mtlkgc.paths import learn_paths
 from mtlkgc.rules import learn_rules
@@ -83,11 +84,12 @@ with locked(sys.argv[1]):
 @pytest.mark.parametrize("make", [
     lambda kg, out, member: learn_rules(kg, out),
     lambda kg, out, member: learn_paths(kg, out),
+    lambda kg, out, member: learn_degrees(kg, out),
     lambda kg, out, member: train_graph_model(kg, "transe", out, epochs=1, progress=False),
     lambda kg, out, member: train_nbfnet(kg, out, max_steps=1, progress=False),
     lambda kg, out, member: combine([member, member], out, progress=False),
     lambda kg, out, member: best(kg, out, progress=False),
-], ids=["rules", "paths", "graph model", "nbfnet", "ensemble", "best"])
+], ids=["rules", "paths", "degrees", "graph model", "nbfnet", "ensemble", "best"])
 def test_what_another_process_writes_is_left_alone(make, nations, tmp_path):
     member = learn_rules(nations, tmp_path / "member")
     with subprocess.Popen([sys.executable, "-c", HOLDS, tmp_path / "run"], text=True,

@@ -5,6 +5,7 @@ import torch
 
 from mtlkgc.biencoder import BiEncoder, scorer_of
 from mtlkgc.data import ANSWER, GIVEN, make_kg
+from mtlkgc.degrees import DegreeScorer, count_degrees
 from mtlkgc.ensemble import Ensemble, Shortlist, standardise
 from mtlkgc.graph_models import GraphScorer, build, settings
 from mtlkgc.model import new_model, tiny_encoder
@@ -70,16 +71,20 @@ class Makers:
     def paths(self):
         return PathScorer(self.kg, count_paths(self.kg))
 
-    def ensemble(self):
+    def degrees(self):
+        return DegreeScorer(self.kg, count_degrees(self.kg))
+
+    def ensemble(self, **options):
         weights = {"all": [0.4, 0.6], "head": [0.9, 0.1], "tail": [0.0, 1.0]}
-        return Ensemble([self.cross(), self.graph("transe")], self.kg, weights, "side")
+        return Ensemble([self.cross(), self.graph("transe")], self.kg, weights, "side", **options)
 
     def readers(self):
         return Ensemble([self.cross(), self.cross("rr", seed=1)], self.kg, {"all": [0.3, 0.7]})
 
-    def shortlist(self):
+    def shortlist(self, **options):
         weights = {"all": [0.3, 0.7], "head": [0.8, 0.2]}
-        return Shortlist(self.own_last("graph", model="complex"), [self.cross()], self.kg, 4, weights, "side")
+        first = self.own_last("graph", model="complex")
+        return Shortlist(first, [self.cross()], self.kg, 4, weights, "side", **options)
 
     def own_last(self, of, **options):
         return OwnLast(getattr(self, of)(**options), self.kg)
@@ -99,9 +104,12 @@ SCORERS = {  # name: how to make it, and whether it knows entities by their text
     "neural Bellman-Ford network, mean and deviation": ("nbfnet", {"pna": True}, False),
     "rules": ("rules", {}, False),
     "paths": ("paths", {}, False),
+    "degrees": ("degrees", {}, False),
     "ensemble": ("ensemble", {}, False),
+    "ensemble, one unit for each member": ("ensemble", {"units": [0.5, 3.0]}, False),
     "ensemble of cross-encoders": ("readers", {}, True),
     "shortlist": ("shortlist", {}, False),
+    "shortlist, one unit for each member": ("shortlist", {"units": [0.5, 3.0]}, False),
     "own last, cross-encoder": ("own_last", {"of": "cross"}, True),
     "own last, graph model": ("own_last", {"of": "graph", "model": "rotate"}, False),
     "own last, ensemble": ("own_last", {"of": "ensemble"}, False),
@@ -131,7 +139,8 @@ def columns(scorer, kg, queries, side, some):
 def weighted(scorer, kg, queries, side, some):
     "Members are standardised over the candidates that compete."
     weights = scorer.weights.get(side, scorer.weights["all"])
-    return sum(w * standardise(expected(s, kg, queries, side, some)) for w, s in zip(weights, scorer.scorers))
+    members = zip(weights, scorer.units, scorer.scorers)
+    return sum(w * standardise(expected(s, kg, queries, side, some), unit) for w, unit, s in members)
 
 
 def own_at_the_end(scorer, kg, queries, side, some):
@@ -153,7 +162,9 @@ def rescored(scorer, kg, queries, side, some):
         known = set(kg.known(side, ("train",)).lookup(query[None])[1].tolist())
         order = sorted(range(len(some)), key=lambda c: (some[c] in known, -rough[i, c]))
         at = order[:scorer.k]
-        new = sum(w * standardise(x[i, at][None])[0] for w, x in zip(weights, [rough, *fine]))
+        units = [None] * 2 if scorer.units is None else scorer.units.flatten().tolist()
+        members = zip(weights, units, [rough, *fine])
+        new = sum(w * standardise(x[i, at][None], unit)[0] for w, unit, x in members)
         old = rough[i, at]
         out[i] = (rough[i] - old.min()) / old.std(correction=0).clamp(min=1e-12) + new.min() - 1
         out[i, at] = new
@@ -162,8 +173,8 @@ def rescored(scorer, kg, queries, side, some):
 
 EXPECTED = {
     BiEncoder: columns, CrossEncoder: columns, GraphScorer: columns, NBFNetScorer: columns,
-    PathScorer: columns, RuleScorer: columns, Ensemble: weighted, OwnLast: own_at_the_end,
-    Shortlist: rescored}
+    PathScorer: columns, RuleScorer: columns, DegreeScorer: columns, Ensemble: weighted,
+    OwnLast: own_at_the_end, Shortlist: rescored}
 
 
 def expected(scorer, *args):
