@@ -46,7 +46,7 @@ def count_degrees(
     for i, side in enumerate(SIDES):
         for r in range(kg.n_relations):
             n = degrees(kg, side, r)
-            found = np.bincount(degree_class(n - 1).clip(0), n, B) # n answers with n - 1 other triples each
+            found = np.bincount(degree_class((n - 1).clip(0)), n, B) # n answers with n - 1 other triples each
             share = np.bincount(degree_class(n), minlength=B)/kg.n_entities
             there = share > 0
             p = (found + UNSEEN*share)[there]/(n.sum() + UNSEEN)
