@@ -227,8 +227,8 @@ def train(
     model = model and model.lower()
     changes = _for_this_kind(changes, model)
     from mtlkgc import load_kg, train, train_graph_model
-    from mtlkgc.nbfnet import train_nbfnet
     from mtlkgc.degrees import COUNTED
+    from mtlkgc.nbfnet import train_nbfnet
     from mtlkgc.run import processes
     be_quiet()
     own = [*COUNTED, "nbfnet"] # models without a choice of presets

@@ -13,10 +13,10 @@ import pandas as pd
 from fastcore.basics import patch
 from .classify import fitting_triples # also patches `Run.classify`
 from .data import DataError, KnowledgeGraph, check_values
+from .degrees import COUNTED
 from .graph_models import train_graph_model
 from .model import MtlkgcConfig, read_config
 from .nbfnet import train_nbfnet
-from .degrees import COUNTED
 from .run import Run, locked, reading, write_atomically
 from .text import find_encoder
 from .training import train
