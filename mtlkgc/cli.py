@@ -165,6 +165,7 @@ NBFNET = [
     ("pna", bool, "aggregate messages by mean and standard deviation instead of their sum", "--pna/--no-pna"),
     ("unlink", bool, "in training, remove all edges between head and tail of a triple, not only its own",
      "--unlink/--no-unlink"),
+    ("start_from", str, "folder of a finished run, whose weights are the first ones of this run"),
 ]
 
 GRAPH = [ # the other fields of `Settings`, except dictionaries; names and values are PyKEEN's

@@ -33,8 +33,9 @@ def without_fold(
 
 # %% ../nbs/12b_doubt.ipynb #fa4fccde
 def _has_seen(what:dict)->str|None:
-    "The run that a language model was initialised from or took its negatives from, or None."
-    if what.get("negatives_from"): return what["negatives_from"]
+    "The run whose weights or negatives a model began with, or None."
+    if earlier := what.get("negatives_from") or what.get("start_from"): return earlier
+    if "encoder" not in what: return None
     began = read_config(find_encoder(what["encoder"])).model_type == MtlkgcConfig.model_type
     return what["encoder"] if began else None
 
@@ -49,13 +50,13 @@ def again(
     Raises `ValueError` for ensembles, and for runs that depend on another run."""
     how = {k: v for k, v in self.what.items() if k not in ("kind", "kg", "fingerprint")}
     if self.kind in COUNTED: return COUNTED[self.kind](kg, out)
+    if other := _has_seen(how):
+        raise ValueError(f"{self} learned from {other}, which has seen all triples; ask that one")
     if self.kind == "nbfnet": return train_nbfnet(kg, out, progress, **how)
     if self.kind == "graph model":
         how.pop("tasks", None) # in older runs
         return train_graph_model(kg, out=out, progress=progress, **how)
     if self.kind != "language model": raise ValueError(f"{self} is an ensemble; ask its members one by one")
-    if other := _has_seen(how):
-        raise ValueError(f"{self} learned from {other}, which has seen all triples; ask that one")
     return train(kg, out=out, progress=progress, **how)
 
 # %% ../nbs/12b_doubt.ipynb #06de2f14

@@ -25,7 +25,7 @@ from .data import AnswerIndex, DataError, KnowledgeGraph, matches, ranges
 from .graph_models import restore_state, save_state, weights_of
 from .paths import both_ways
 from .rankings import DevSample
-from .run import Run, locked, need_one_process, open_run, own_device, run_config
+from .run import Run, load_run, locked, need_one_process, open_run, own_device, reading, run_config
 from .run import state_kept, with_changes, write_json
 from .scoring import Scorer, single_threaded
 
@@ -289,6 +289,7 @@ class Settings:
     evaluations:int = 10 # how often dev is ranked; the best state is kept
     dev_triples:int = 500 # triples of dev's choosing half that are ranked, against all entities
     own_last:bool = True # choose and use the model with the query's own entity last, see `OwnLast`
+    start_from:str|None = None # folder of a finished run, whose weights are the first ones of this run
     seed:int = 0
 
 PRESETS = { # graph → settings that differ from the defaults
@@ -407,6 +408,16 @@ def _device()->str:
     "A CUDA GPU if there is one, else the CPU; for Apple's GPU, older PyTorch has no `embedding_bag`."
     return own_device() if torch.cuda.is_available() else "cpu"
 
+def _weights_of(run:Run, kg:KnowledgeGraph, shape:dict)->dict[str, Tensor]:
+    "Weights of a finished run. Raises `DataError` unless it is a network of this shape, on this graph."
+    load_run(run)
+    with reading(run.model_folder, "start from another run"):
+        its = json.loads((run.model_folder/"config.json").read_text())
+        differ = [k for k, v in {"model_type": "nbfnet", **shape}.items() if its.get(k) != v]
+        if not run.knows(kg): differ = ["graph"]
+        if differ: raise DataError(f"{run.folder} cannot be the start: it has another {', '.join(differ)}")
+        return load_file(run.model_folder/"model.safetensors")
+
 def train_nbfnet(
     kg:KnowledgeGraph,
     out:Path|str="runs/run", # the run's folder
@@ -415,13 +426,15 @@ def train_nbfnet(
 )->Run:
     """Train an NBFNet, or resume its training.
 
-    Raises `DataError` if `out` holds something else or train is empty, `ValueError` for invalid arguments."""
+    Raises `DataError` if `out` holds something else, train is empty or `start_from` does not fit, and
+    `ValueError` for invalid arguments."""
     need_one_process("NBFNet")
     s = settings(kg, **changes)
     if not len(kg.train): raise DataError(f"{kg.name} has no training triple")
     torch.manual_seed(s.seed)
     shape = {"n_relations": kg.n_relations, "dim": s.dim, "layers": s.layers, "pna": s.pna}
     net = NBFNet(**shape).to(_device())
+    if s.start_from: net.load_state_dict(_weights_of(Run(s.start_from), kg, shape))
     choose = s.evaluations and s.dev_triples and len(kg.dev)
     dev = DevSample(kg, s.dev_triples, kg.n_entities, s.seed, s.own_last) if choose else None
     def save(folder):

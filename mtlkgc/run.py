@@ -225,7 +225,9 @@ class Run(os.PathLike):
             return module.load_scorer(self, **how)
 
 # %% ../nbs/08_run.ipynb #fc4e56bd
-ONCE = {"nbfnet": {"negatives": None, "pna": False}} # kind → former values of settings added later
+ONCE = { # kind → former values of settings added later
+    "nbfnet": {"negatives": None, "pna": False, "start_from": None},
+}
 
 @patch(as_prop=True)
 def what(self:Run)->dict:
