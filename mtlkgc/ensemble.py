@@ -7,7 +7,7 @@ __all__ = ['BY', 'DEV_TRIPLES', 'standardise', 'cardinality', 'groups', 'Ensembl
            'Shortlist', 'team', 'combine', 'load_scorer']
 
 # %% ../nbs/12_ensemble.ipynb #f289b119
-import json, os
+import json, os, time
 from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np
@@ -459,7 +459,9 @@ def combine(
     with locked(out):
         run, _ = open_run(out, run_config("ensemble", kg, what))
         run.kg = kg
+        start = time.monotonic()
         found = fit(margins(unweighted, kg, dev, own_last, progress), kg, dev)
+        found["seconds"] = time.monotonic() - start
         said = {"model_type": "ensemble", **how, **{k: found[k] for k in ("by", "weights", "units")}}
         choices = [_weights_kept(kg, len(dev), own_last)]
         run.finish(lambda folder: write_json(folder/"config.json", said), choices=choices, fit=found)

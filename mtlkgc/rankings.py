@@ -27,7 +27,7 @@ from .data import ANSWER, CHOOSING, GIVEN, SPLITS, DataError, KnowledgeGraph
 from .data import check_values, halves_of_dev, sample_triples, seldom_loops
 from .ranking import OwnLast, among, best_columns, filter_known
 from .ranking import query_blocks, rank_metrics, rank_scores, score_queries
-from .run import Run, locked, processes_together, reading, write_atomically
+from .run import Run, locked, peak_memory, processes_together, reading, write_atomically
 from .scoring import Scorer
 
 # %% ../nbs/09_rankings.ipynb #e76a085b
@@ -124,6 +124,7 @@ def read_meta(path:Path)->tuple[dict, set[int]]: # header; numbers of the blocks
     with reading(path, _AGAIN), pq.ParquetFile(path) as file:
         meta = json.loads((file.schema_arrow.metadata or {})[b"mtlkgc"])
         blocks, rows, found = set(meta.pop("blocks")), meta.pop("rows", None), file.metadata.num_rows
+        meta.pop("cost", None)
         if rows not in (None, found): raise ValueError(f"{found:,} rows instead of {rows:,}")
     return meta, blocks
 
@@ -150,10 +151,13 @@ _NAMES = ["head", "relation", "tail", "side", "top_candidates.list.element"] # d
 _SCORES = ["score", "own_score", "top_scores.list.element"] # byte stream split, as few values repeat
 _COMPACT = dict(compression="zstd", use_dictionary=_NAMES, use_byte_stream_split=_SCORES)
 
-def write_part(folder:Path, tables:list[pa.Table], blocks:list[int], header:dict):
+def write_part(
+    folder:Path, tables:list[pa.Table], blocks:list[int], header:dict,
+    **cost, # what these blocks took, see `Run.costs`
+):
     "Write some blocks as one part, atomically."
     table = pa.concat_tables(tables)
-    said = json.dumps({**header, "blocks": blocks, "rows": table.num_rows})
+    said = json.dumps({**header, "blocks": blocks, "rows": table.num_rows, "cost": cost})
     table = table.replace_schema_metadata({"mtlkgc": said})
     path = folder/f"part-{blocks[0]:06d}.parquet"
     write_atomically(path, lambda tmp: pq.write_table(table, tmp, **_COMPACT))
@@ -279,7 +283,8 @@ class _Parts:
 
     def save(self):
         if self.folder and self.fresh:
-            write_part(self.folder, list(self.fresh.values()), list(self.fresh), self.header)
+            cost = {"seconds": time.monotonic() - self.since, "peak_memory": peak_memory()}
+            write_part(self.folder, list(self.fresh.values()), list(self.fresh), self.header, **cost)
         self.tables.extend(self.fresh.values())
         self.fresh = {}
         self.since = time.monotonic()
@@ -436,6 +441,19 @@ def kg(self:Rankings)->KnowledgeGraph:
 def entity_rows(self:Rankings)->pd.DataFrame:
     "The rows of head and tail queries."
     return self.rows[self.rows.side != "relation"]
+
+# %% ../nbs/09_rankings.ipynb #9f1c0a02
+@patch
+def costs(self:Run)->pd.DataFrame: # rows `training` and the saved rankings; NaN if not recorded
+    """`minutes` and peak memory in `GB`; for a ranking by several processes, the sum and the largest.
+
+    Loading the graph and the model is not in these minutes."""
+    rows = {"training": [60*self.hours(), self.said("cost", {}).get("peak_memory")]}
+    for folder in sorted(self.ranking_folder.glob("*")):
+        meta = [json.loads(pq.read_schema(p).metadata[b"mtlkgc"]) for p in folder.glob("part-*.parquet")]
+        cost = pd.DataFrame([m.get("cost", {}) for m in meta], columns=["seconds", "peak_memory"])
+        rows[folder.name] = [cost.seconds.sum(skipna=False)/60, cost.peak_memory.max()]
+    return pd.DataFrame(rows, ["minutes", "GB"]).T.astype(float)
 
 # %% ../nbs/09_rankings.ipynb #f2c9a798
 @patch

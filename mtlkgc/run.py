@@ -6,7 +6,7 @@
 __all__ = ['KINDS', 'OTHER_WORDS', 'ONCE', 'NotWritten', 'writing', 'put_in_place', 'write_atomically', 'write_json', 'now',
            'damaged', 'reading', 'check_no_pickles', 'run_config', 'config_hash', 'suggest', 'with_changes', 'Run',
            'load_run', 'processes', 'need_one_process', 'own_device', 'wait_for_device', 'processes_together', 'locked',
-           'step_of', 'open_run', 'state_kept']
+           'step_of', 'open_run', 'peak_memory', 'state_kept']
 
 # %% ../nbs/08_run.ipynb #2d7bddf5
 import difflib, hashlib, importlib, json, os, platform, re, shutil, sys, threading, time
@@ -288,7 +288,11 @@ def knows(self:Run, kg:KnowledgeGraph)->bool:
 
 @patch
 def hours(self:Run)->float:
-    "Hours of training, including rankings of dev but not pauses of ten minutes or more."
+    """Hours of training, including rankings of dev but not pauses of ten minutes or more.
+
+    For an ensemble, of the fit of its weights. NaN if the run has not recorded its time."""
+    fit = self.said("fit")
+    if fit or not (self/"history.parquet").is_file(): return (fit or {}).get("seconds", np.nan)/3600
     history = self.history()
     if "time" not in history: return self.said("selection")[-1]["seconds"]/3600 # of a graph model
     between = history.time.diff() # seconds between steps
@@ -480,6 +484,13 @@ def open_run(
     return run, run.last_checkpoint()
 
 # %% ../nbs/08_run.ipynb #2dcd2777
+def peak_memory()->float|None: # in GB
+    "Most main memory that this process has held so far; None on Windows, where Python does not know."
+    try: import resource
+    except ImportError: return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*unit/1e9
+
 @patch
 def finish(
     self:Run, save, # called with an empty folder to save the model in
@@ -490,7 +501,8 @@ def finish(
     "Save the records and then the model, and delete the checkpoints."
     if history is not None:
         write_atomically(self/"history.parquet", lambda f: history.to_parquet(f, index=False))
-    for name, record in {"choices": list(choices), **records}.items():
+    records |= {"choices": list(choices), "cost": {"peak_memory": peak_memory()}}
+    for name, record in records.items():
         write_json(self.metrics_file(name), record)
     tmp = self.folder/"model.tmp"
     shutil.rmtree(tmp, ignore_errors=True)
