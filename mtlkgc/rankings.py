@@ -450,7 +450,8 @@ def costs(self:Run)->pd.DataFrame: # rows `training` and the saved rankings; NaN
     Loading the graph and the model is not in these minutes."""
     rows = {"training": [60*self.hours(), self.said("cost", {}).get("peak_memory")]}
     for folder in sorted(self.ranking_folder.glob("*")):
-        meta = [json.loads(pq.read_schema(p).metadata[b"mtlkgc"]) for p in folder.glob("part-*.parquet")]
+        with reading(folder, "rank again into another folder"):
+            meta = [json.loads(pq.read_schema(p).metadata[b"mtlkgc"]) for p in folder.glob("part-*.parquet")]
         cost = pd.DataFrame([m.get("cost", {}) for m in meta], columns=["seconds", "peak_memory"])
         rows[folder.name] = [cost.seconds.sum(skipna=False)/60, cost.peak_memory.max()]
     return pd.DataFrame(rows, ["minutes", "GB"]).T.astype(float)
