@@ -119,14 +119,18 @@ def rank_block(
 # %% ../nbs/09_rankings.ipynb #fc1e8242
 _AGAIN = "delete it, and rank again: only what it held is ranked then"
 
-def read_meta(path:Path)->tuple[dict, set[int]]: # header; numbers of the blocks
+def _all_meta(path:Path)->tuple[dict, set[int], dict]: # header; numbers of the blocks; what they took
     "Metadata of a part. Raises `DataError` if it cannot be read, or does not have as many rows as recorded."
     with reading(path, _AGAIN), pq.ParquetFile(path) as file:
         meta = json.loads((file.schema_arrow.metadata or {})[b"mtlkgc"])
         blocks, rows, found = set(meta.pop("blocks")), meta.pop("rows", None), file.metadata.num_rows
-        meta.pop("cost", None)
         if rows not in (None, found): raise ValueError(f"{found:,} rows instead of {rows:,}")
-    return meta, blocks
+    cost = meta.pop("cost", {})
+    return meta, blocks, cost
+
+def read_meta(path:Path)->tuple[dict, set[int]]: # header; numbers of the blocks
+    "The conditions and the blocks of a part. Raises `DataError` as `_all_meta`."
+    return _all_meta(path)[:2]
 
 def read_parts(
     folder:Path|str,
@@ -450,9 +454,8 @@ def costs(self:Run)->pd.DataFrame: # rows `training` and the saved rankings; NaN
     Loading the graph and the model is not in these minutes."""
     rows = {"training": [60*self.hours(), self.said("cost", {}).get("peak_memory")]}
     for folder in sorted(self.ranking_folder.glob("*")):
-        with reading(folder, "rank again into another folder"):
-            meta = [json.loads(pq.read_schema(p).metadata[b"mtlkgc"]) for p in folder.glob("part-*.parquet")]
-        cost = pd.DataFrame([m.get("cost", {}) for m in meta], columns=["seconds", "peak_memory"])
+        parts = [_all_meta(path)[2] for path in folder.glob("part-*.parquet")]
+        cost = pd.DataFrame(parts, columns=["seconds", "peak_memory"])
         rows[folder.name] = [cost.seconds.sum(skipna=False)/60, cost.peak_memory.max()]
     return pd.DataFrame(rows, ["minutes", "GB"]).T.astype(float)
 

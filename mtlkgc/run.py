@@ -291,8 +291,7 @@ def hours(self:Run)->float:
     """Hours of training, including rankings of dev but not pauses of ten minutes or more.
 
     For an ensemble, of the fit of its weights. NaN if the run has not recorded its time."""
-    fit = self.said("fit")
-    if fit or not (self/"history.parquet").is_file(): return (fit or {}).get("seconds", np.nan)/3600
+    if not (self/"history.parquet").is_file(): return self.said("fit", {}).get("seconds", np.nan)/3600
     history = self.history()
     if "time" not in history: return self.said("selection")[-1]["seconds"]/3600 # of a graph model
     between = history.time.diff() # seconds between steps
@@ -501,8 +500,8 @@ def finish(
     "Save the records and then the model, and delete the checkpoints."
     if history is not None:
         write_atomically(self/"history.parquet", lambda f: history.to_parquet(f, index=False))
-    records |= {"choices": list(choices), "cost": {"peak_memory": peak_memory()}}
-    for name, record in records.items():
+    cost = {"peak_memory": peak_memory()}
+    for name, record in {"choices": list(choices), "cost": cost, **records}.items():
         write_json(self.metrics_file(name), record)
     tmp = self.folder/"model.tmp"
     shutil.rmtree(tmp, ignore_errors=True)
