@@ -63,7 +63,7 @@ def nbfnet_work(
 # %% ../nbs/16a_best.ipynb #9e1b0a22
 def _check_splits(kg:KnowledgeGraph):
     "Raise `DataError` if a graph has no dev triples to fit weights on, or no test triples."
-    if not len(halves_of_dev(kg)["fit"]):
+    if len(halves_of_dev(kg)["fit"]) < 2: # one to fit on, one to hold out
         raise DataError(f"{kg.name} has too few dev triples to fit weights on")
     if not len(kg.test): raise DataError(f"{kg.name} has no test triples to rank")
 

@@ -258,7 +258,8 @@ def ensemble(
     be_quiet()
     run = combine(runs, out, dev_triples, score_with, shortlist, own_last)
     for group, weights in run.said("fit")["weights"].items():
-        print(f"{group}: " + ", ".join(f"{w:.2f} {member.name}" for w, member in zip(weights, runs)))
+        each = (f"{w:.2f} {name}" for w, name in zip(weights, _names(runs)))
+        print(f"{group}: " + ", ".join(each))
     print(f"saved in {out}; rank the test split with: mtlkgc rank {out}")
 
 # %% ../nbs/17_cli.ipynb #17be5700
@@ -305,7 +306,7 @@ def best(
     subgraph:Subgraph=None, names_only:NamesOnly=False,
     encoder:Annotated[str, Option(help="minilm, or any encoder that train accepts")]="minilm",
 ):
-    "Train retriever, ComplEx, NBFNet and reader, and rank test with their ensemble. Resumable."
+    "Train retriever, ComplEx, NBFNet, degrees and reader, and rank test with their ensemble. Resumable."
     from mtlkgc import Run, load_kg
     from mtlkgc.best import best as do_all, effort
     be_quiet()

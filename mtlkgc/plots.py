@@ -26,10 +26,12 @@ def _in_figure(name:str)->str:
     return printable(name).replace("$", r"\$")
 
 def _details(r:Rankings)->list[str]:
-    "Properties in which rankings of one run can differ: split, heads, precision and protocol."
+    "Properties in which rankings can differ: split, sample, candidates, heads, precision and protocol."
     split = f"{r.header['split']} ({r.header['triples']})"
     precision = r.header.get("precision", "fp32")
-    return [split, r.header["scored_by"], precision, f"own entity {r.own_entity}"]
+    pool, seed = r.header.get("candidates", "all"), r.header.get("sample_seed")
+    return [split, f"sample seed {seed}", f"among {pool}", r.header["scored_by"], precision,
+            f"own entity {r.own_entity}"]
 
 def _labels(
     *rankings:Rankings,

@@ -188,7 +188,7 @@ def _fields(graph:str, out:str, hp:Hyperparameters)->dict[str, ipw.Widget]:
         "subgraph": number(0, min=0, max=10_000_000, description="entities", tooltip=few),
         "encoder": choice(value=hp.encoder, options=("minilm", "bert-base"), description="encoder"),
         "negatives": number(hp.negatives, description="negatives"),
-        "margin": ipw.FloatSlider(hp.margin, min=0, max=1, step=0.05, description="λ", style=wide),
+        "margin": ipw.FloatSlider(hp.margin, max=max(1, hp.margin), step=0.05, description="λ", style=wide),
         "epochs": number(hp.epochs, description="epochs"),
         "out": ipw.Text(out, continuous_update=False, description="run folder", style=wide),
     }
@@ -273,6 +273,7 @@ def chosen(self:TaskMixPicker)->tuple[dict, dict]: # `what` and `changes`, as fo
     what = {name: value.pop(name) for name in ("graph", "subgraph", "out")}
     what["tasks"] = "+".join(t for t, box in self.tasks.items() if box.value)
     if not what["tasks"]: raise ValueError("choose at least one task")
+    if not what["out"].strip(): raise ValueError("choose a run folder")
     default = asdict(hyperparameters())
     hp = asdict(hyperparameters(**{**self.changes, **value}))
     return what, {name: x for name, x in hp.items() if x != default[name]}

@@ -55,6 +55,9 @@ def test_best_needs_dev_and_test(nations, tmp_path):
         for call in (effort, lambda kg: best(kg, tmp_path / "best", progress=False)):
             with pytest.raises(DataError, match="lacks has"):
                 call(kg)
+    few = make_kg("few", {**all_triples, "dev": all_triples["dev"][:3]})  # none to hold out from fitting
+    with pytest.raises(DataError, match="few has too few dev triples"):
+        best(few, tmp_path / "best", progress=False)
     assert not (tmp_path / "best").exists()
 
 

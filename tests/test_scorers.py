@@ -196,7 +196,7 @@ def test_protocol(how, options, by_text, make, kg):
         scores = scorer(queries, side)
         assert scores.shape == (len(queries), R if side == "relation" else E)
         assert scores.dtype == torch.float32 and scores.device.type == scorer.device.type
-        assert scores.isfinite().all() and scorer.n_read > before or side == "relation"
+        assert scores.isfinite().all() and (scorer.n_read > before or side == "relation")
 
         # the same bits again, by a new scorer too; whatever stands in the answer's column
         other = queries.copy()

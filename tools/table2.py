@@ -124,13 +124,13 @@ def stop(message: str, status: int):
 
 def main(
     graph: Annotated[str, Argument(help="wn18rr, fb15k-237, umls, nations, or a folder")],
-    minutes: Annotated[float, Option(help="stop after so long")] = 10.,
+    minutes: Annotated[float, Option(min=.01, help="stop after so long")] = 10.,
     runs: Annotated[Path, Option(help="where run folders are kept")] = Path("nbs/experiments/runs"),
-    epochs: Annotated[int, Option(help="of each task")] = 3,
-    sequences: Annotated[int | None, Option(help="stop each mix when it has read so many")] = None,
-    batch_size: Annotated[int, Option(help="training triples in a batch")] = 128,
-    sample: Annotated[int, Option(help="test triples that all four mixes rank")] = 500,
-    candidates: Annotated[int | None, Option(help="another protocol: so many random ones compete")] = None,
+    epochs: Annotated[int, Option(min=1, help="of each task")] = 3,
+    sequences: Annotated[int | None, Option(min=1, help="stop each mix when it has read so many")] = None,
+    batch_size: Annotated[int, Option(min=1, help="training triples in a batch")] = 128,
+    sample: Annotated[int, Option(min=1, help="test triples that all four mixes rank")] = 500,
+    candidates: Annotated[int | None, Option(min=1, help="random ones compete: another protocol")] = None,
     encoder: Annotated[str, Option(help="minilm, bert-base, a folder, or a Hugging Face model")] = "minilm",
     names_only: Annotated[bool, Option("--names-only", help="read names without descriptions")] = False,
 ):
