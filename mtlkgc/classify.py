@@ -161,6 +161,7 @@ def fitting_triples(kg:KnowledgeGraph)->np.ndarray: # `[n, 3]`
 def _fit_classifier(self:Run, file:Path, config:str, truth:KnowledgeGraph, most:int=1000):
     "Fit a classifier on dev and save it."
     kg, false = self.kg, self.kg.false.get("dev")
+    if false is not None: most = min(most, len(kg.dev), len(false)) # as many true as false
     dev = sample_triples(fitting_triples(kg), most, np.random.default_rng(0))
     if false is None:
         on, false = "dev's fitting half, and as many corrupted ones", corrupted(truth, dev)

@@ -53,9 +53,7 @@ def again(
     if other := _has_seen(how):
         raise ValueError(f"{self} learned from {other}, which has seen all triples; ask that one")
     if self.kind == "nbfnet": return train_nbfnet(kg, out, progress, **how)
-    if self.kind == "graph model":
-        how.pop("tasks", None) # in older runs
-        return train_graph_model(kg, out=out, progress=progress, **how)
+    if self.kind == "graph model": return train_graph_model(kg, out=out, progress=progress, **how)
     if self.kind != "language model": raise ValueError(f"{self} is an ensemble; ask its members one by one")
     return train(kg, out=out, progress=progress, **how)
 

@@ -278,7 +278,9 @@ def fit(
     margin:Margins, # of `2*N` queries, as from `margins`
     kg:KnowledgeGraph, triples:np.ndarray, # `[N, 3]` of dev
 )->dict: # `by`, `weights`, `units`, and MRRs: `held_out`, cross-validated for each grouping, and others
-    "Choose units, weights and their grouping, or the best member. Raises `ValueError` for a single query."
+    """Choose units, weights and their grouping, or the best member. Raises `ValueError` for a single query.
+
+    The MRRs of a shortlist count an answer outside it as rank k + 1."""
     sides = ("tail", "head")
     kinds = cardinality(kg)
     group = np.stack([np.concatenate([groups(kinds, triples, side, by) for side in sides]) for by in BY])
@@ -378,7 +380,8 @@ def __call__(
     old = rough.gather(1, at)
     unit = old.std(1, keepdim=True, correction=0).clamp(min=1e-12)
     below = (rough - old.amin(1, keepdim=True))/unit + fine.amin(1, keepdim=True) - 1
-    return below.scatter(1, at, fine)
+    out = below.scatter(1, at, fine)
+    return self.first.put_last(out, queries, side, candidates) if isinstance(self.first, OwnLast) else out
 
 # %% ../nbs/12_ensemble.ipynb #43127111
 def team(

@@ -126,7 +126,7 @@ def product(
 @dataclass
 class Settings:
     "All hyperparameters that determine a graph model, given the graph; names and values are PyKEEN's."
-    model:str # name of any PyKEEN model
+    model:str # name of a PyKEEN model that needs only triples
     model_kwargs:dict = field(default_factory=dict)
     loop:str = "slcwa" # or "lcwa": all entities compete; or "1vsall": likewise, and each triple counts once
     inverse:bool = False # also learn the inverse of each relation
@@ -443,7 +443,7 @@ def _history(losses:list[float], s:Settings)->pd.DataFrame: # one row per epoch
                          "lr": [_lr(s, epoch) for epoch in epochs - 1]})
 
 def train_graph_model(
-    kg:KnowledgeGraph, model:str, # any PyKEEN model: "transe", "distmult", "complex", "conve", "rotate" …
+    kg:KnowledgeGraph, model:str, # PyKEEN's name: "transe", "distmult", "complex", "conve", "rotate" …
     out:Path|str="runs/run", # the run's folder
     preset:str="cpu", # key of `PRESETS`
     progress:bool=True,

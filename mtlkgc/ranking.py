@@ -133,7 +133,13 @@ class OwnLast(Scorer):
         candidates:np.ndarray|None=None, # entity numbers, sorted; all if None
     )->Tensor: # `[Q, n]`
         "Scores of all candidates of each query."
-        scores = self.scorer(queries, side, candidates)
+        return self.put_last(self.scorer(queries, side, candidates), queries, side, candidates)
+
+    def put_last(
+        self, scores:Tensor, # `[Q, n]`
+        queries:np.ndarray, side:str, candidates:np.ndarray|None=None, # as above
+    )->Tensor: # `[Q, n]`
+        "The scores, with the query's own entity below all others."
         if side == "relation": return scores
         rows = np.flatnonzero(self.seldom[queries[:, 1]])
         own = queries[rows, GIVEN[side][0]]

@@ -456,7 +456,8 @@ def costs(self:Run)->pd.DataFrame: # rows `training` and the saved rankings; NaN
     for folder in sorted(self.ranking_folder.glob("*")):
         parts = [_all_meta(path)[2] for path in folder.glob("part-*.parquet")]
         cost = pd.DataFrame(parts, columns=["seconds", "peak_memory"])
-        rows[folder.name] = [cost.seconds.sum(skipna=False)/60, cost.peak_memory.max()]
+        seconds = cost.seconds.sum(skipna=False, min_count=1)
+        rows[folder.name] = [seconds/60, cost.peak_memory.max()]
     return pd.DataFrame(rows, ["minutes", "GB"]).T.astype(float)
 
 # %% ../nbs/09_rankings.ipynb #f2c9a798
@@ -594,6 +595,9 @@ def compare(
         raise DataError(f"{a.name} and {b.name} were ranked on different graphs")
     if a.header.get("candidates") != b.header.get("candidates"):
         raise DataError(f"{a.name} and {b.name} were ranked among different candidates; rank both alike")
+    if a.own_entity != b.own_entity:
+        raise DataError(f"the query's own entity is last in only one of {a.name} and {b.name}; "
+                        "compare both by own_last()")
     ranks = [r.entity_rows.set_index(ROW).rank_realistic for r in (a, b)]
     if not ranks[0].index.equals(ranks[1].index):
         raise DataError(f"{a.name} and {b.name} ranked different triples; rank the same sample with both")

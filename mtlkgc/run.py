@@ -226,6 +226,8 @@ class Run(os.PathLike):
 
 # %% ../nbs/08_run.ipynb #fc4e56bd
 ONCE = { # kind → former values of settings added later
+    "language model": {"own_last": False, "precision": "fp32", "dropout": 0.1},
+    "graph model": {"own_last": False},
     "nbfnet": {"negatives": None, "pna": False, "start_from": None},
 }
 
@@ -234,7 +236,7 @@ def what(self:Run)->dict:
     "What determines the outcome: kind, graph, hyperparameters; old configurations in the current format."
     what = {"kind": self.kind, **self.config["what"]}
     if self.kind != "language model": what.pop("tasks", None) # always "lp"
-    return {**ONCE.get(self.kind, {}), **what}
+    return {**what, **ONCE.get(self.kind, {}), **what} # in the order of `what`
 
 @patch(as_prop=True)
 def kind(self:Run)->str:
@@ -475,7 +477,7 @@ def open_run(
     theirs, ours = run.what, config["what"]
     same_graph = theirs["fingerprint"] == ours["fingerprint"] # wherever it is stored now
     ours = {**ours, "kg": theirs["kg"]} if same_graph else ours
-    differ = [k for k in {**theirs, **ours} if theirs.get(k) != ours.get(k)]
+    differ = [k for k in {**run.config["what"], **ours} if theirs.get(k) != ours.get(k)]
     if differ: raise DataError(f"{out} holds a run with another {', '.join(differ)}; choose another folder")
     if run.is_finished:
         raise DataError(f"{out} holds this run, finished; choose another folder to train it again")

@@ -52,7 +52,7 @@ class Hyperparameters:
     precision:str = "auto" # of the encoder: fp32, bf16, fp16; auto is bf16 where that is faster, else fp32
     lr:float = 2e-4 # peak learning rate of AdamW
     schedule:str = "linear" # of the learning rate: any `SchedulerType` of Hugging Face; "constant" is none
-    warmup:float = 0.06 # share of the steps in which the learning rate rises
+    warmup:float = 0.06 # share of the steps in which the learning rate rises, if its schedule has a warm-up
     weight_decay:float = 0.01
     clip:float = 1.0 # maximum gradient norm; 0 is no limit
     evaluations:int = 3 # rankings of a dev sample during training; the best state is kept
@@ -244,8 +244,7 @@ def training_arguments(
     every = -(-steps//(hp.evaluations or 1))
     optimizer = dict(learning_rate=hp.lr, lr_scheduler_type=hp.schedule, warmup_steps=int(hp.warmup*steps),
                      weight_decay=hp.weight_decay, max_grad_norm=hp.clip) # clip 0 is no limit
-    saving = dict(save_strategy="steps", save_steps=every, save_total_limit=2, eval_steps=every,
-                  eval_strategy="no", load_best_model_at_end=False)
+    saving = dict(save_strategy="steps", save_steps=every, save_total_limit=2, eval_steps=every)
     if select:
         saving |= dict(eval_strategy="steps", load_best_model_at_end=True,
                        metric_for_best_model="eval_mrr", greater_is_better=True)

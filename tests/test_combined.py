@@ -2,6 +2,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -147,6 +148,12 @@ def test_rankings_among_other_candidates_are_not_compared(runs):
         bootstrap(whole, few)
 
 
+def test_rankings_in_two_protocols_are_not_compared(runs):
+    competes = runs[0].rank(progress=False)
+    with pytest.raises(DataError, match="own entity is last in only one of .*; compare both by own_last"):
+        bootstrap(competes, competes.own_last())
+
+
 def test_an_ensemble_keeps_the_precision_of_a_ranking_that_was_begun(nations, tiny, tmp_path, monkeypatch):
     members = [train(nations, "cl", tiny, tmp_path / str(seed), seed=seed, max_steps=2, cl_batch_size=16,
                      evaluations=0, precision="bf16", progress=False) for seed in (0, 1)]
@@ -169,6 +176,22 @@ def test_false_triples_of_a_fold_are_none_of_its_own(nations, tmp_path, monkeypa
     learn_paths(nations, tmp_path / "run").doubt(tmp_path / "doubts", folds=2, progress=False)
     train_triples = {tuple(x) for x in nations.train.tolist()}
     assert len(seen) == 2 and not train_triples & {tuple(x) for false in seen for x in false.tolist()}
+
+
+@pytest.mark.parametrize("n_true, n_false", [(100, 20), (20, 100)])
+def test_as_many_true_triples_as_labelled_false_ones(nations, tmp_path, monkeypatch, n_true, n_false):
+    seen = []
+
+    def noted(scores, labels, relations):
+        seen.append(labels)
+        return fit_classifier(scores, labels, relations)
+
+    monkeypatch.setattr("mtlkgc.classify.fit_classifier", noted)
+    run = learn_paths(nations, tmp_path / "run")
+    false = corrupted(nations, nations.dev[:n_false])
+    run.kg = replace(nations, dev=nations.dev[:n_true], false={"dev": false})
+    run.classifier()
+    assert seen[0].sum() == (~seen[0]).sum() == 20
 
 
 def test_triples_to_classify_come_in_many_forms(nations, runs):

@@ -144,7 +144,11 @@ def weighted(scorer, kg, queries, side, some):
 
 
 def own_at_the_end(scorer, kg, queries, side, some):
-    out, place = expected(scorer.scorer, kg, queries, side, some), some.tolist()
+    return with_own_last(expected(scorer.scorer, kg, queries, side, some), queries, side, some)
+
+
+def with_own_last(out, queries, side, some):
+    place = some.tolist()
     for row, query in zip(out, queries.tolist()):
         own = query[GIVEN[side][0]]
         if own in place:  # no relation of this graph links an entity with itself
@@ -153,7 +157,7 @@ def own_at_the_end(scorer, kg, queries, side, some):
 
 
 def rescored(scorer, kg, queries, side, some):
-    "The best of the first member that are not known, as the readers see them; the others stay below."
+    "The best of the first member that are not known, as the readers see them; the others and own below."
     weights = scorer.weights.get(side, scorer.weights["all"])
     rough = expected(scorer.first, kg, queries, side, some)
     fine = [columns(reader, kg, queries, side, some) for reader in scorer.readers]
@@ -168,7 +172,7 @@ def rescored(scorer, kg, queries, side, some):
         old = rough[i, at]
         out[i] = (rough[i] - old.min()) / old.std(correction=0).clamp(min=1e-12) + new.min() - 1
         out[i, at] = new
-    return out
+    return with_own_last(out, queries, side, some)
 
 
 EXPECTED = {
